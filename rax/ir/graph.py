@@ -1,0 +1,260 @@
+"""A graph: inputs, outputs, the nest each side comes in, and where its nodes came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rax.ir import dims, services, trail
+from rax.ir.dims import Dim, Size
+from rax.ir.errors import RaxError, UnboundInputError
+from rax.ir.node import Constant, Input, Node, Value, apply, new_input
+from rax.ir.trail import NOWHERE, Origin
+from rax.ir.tree import ARGUMENTS, LEAF_TREE, TUPLE, Tree, paths
+from rax.ir.types import DType, TensorType
+
+
+def topological(outputs: Iterable[Value], stop: Callable[[Node], bool] | None = None) -> list[Node]:
+    """The nodes outputs depend on, each after its operands; does not recurse.
+
+    Args:
+        outputs: the values asked for.
+        stop: nodes for which it is true are left out, with what only they need.
+    """
+    done: set[Node] = set()
+    order: list[Node] = []
+    stack: list[Node] = [value.node for value in reversed(list(outputs))]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        waiting = [value.node for value in reversed(node.inputs) if value.node not in done]
+        if stop is not None:
+            if stop(node):
+                done.add(node)
+                stack.pop()
+                continue
+            waiting = [below for below in waiting if not stop(below)]
+        if waiting:
+            stack += waiting
+            continue
+        done.add(node)
+        order.append(node)
+        stack.pop()
+    return order
+
+
+def replace_values(outputs: Iterable[Value], new: Mapping[Value, Value]) -> tuple[Value, ...]:
+    """Outputs rebuilt with some values replaced wherever they are used."""
+    wanted = tuple(outputs)
+    known = dict(new)
+    with trail.pinning() as recorder:
+        for node in topological(wanted):
+            if any(value in known for value in node.inputs):
+                recorder.pinned = trail.origin_of(node)
+                made = apply(node.op, [known.get(value, value) for value in node.inputs])
+                for index in range(len(node.types)):
+                    known.setdefault(Value(node, index), Value(made, index))
+    return tuple(known.get(value, value) for value in wanted)
+
+
+class Graph:
+    """A pure program from arrays to arrays, closed: it uses nothing but its inputs.
+
+    Args:
+        inputs: values of input nodes, in order.
+        outputs: the results, in order.
+        in_tree: the nest of the arguments; by default one argument an input.
+        out_tree: the nest of the results; by default one leaf, or a tuple.
+        output_names: a name for each output; by default from ``out_tree``.
+        origins: where nodes came from.
+
+    Raises:
+        UnboundInputError: an output depends on an input that is not among ``inputs``.
+
+    Attributes:
+        nodes: every node, each after its operands; inputs first.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        in_tree: Tree | None = None,
+        out_tree: Tree | None = None,
+        output_names: Sequence[str] | None = None,
+        origins: Mapping[Node, Origin] | None = None,
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self.input_names = tuple(_label(value) for value in self.inputs)
+        self.in_tree = in_tree or Tree(ARGUMENTS, self.input_names, (LEAF_TREE,) * len(self.inputs))
+        single = LEAF_TREE if len(self.outputs) == 1 else Tree(TUPLE, (), (LEAF_TREE,) * len(self.outputs))
+        self.out_tree = out_tree or single
+        names = paths(self.out_tree) if output_names is None else output_names
+        self.output_names = tuple(name or "result" for name in names)
+        mine = [value.node for value in self.inputs]
+        known = set(mine)
+        self.nodes: tuple[Node, ...] = (*mine, *topological(self.outputs, known.__contains__))
+        self._check_closed(known)
+        if origins is None:
+            origins = {node: trail.origin_of(node) for node in self.nodes}
+        self.origins = {n: origins[n] for n in self.nodes if origins.get(n, NOWHERE) is not NOWHERE}
+        self._digest: str | None = None
+
+    def _check_closed(self, known: set[Node]) -> None:
+        if len(known) != len(self.inputs):
+            raise RaxError("a graph has the same input twice")
+        if (self.in_tree.leaf_count, self.out_tree.leaf_count) != (len(self.inputs), len(self.outputs)):
+            raise RaxError("a graph's trees do not fit its inputs and outputs")
+        for node in self.nodes:
+            if isinstance(node.op, Input) and node not in known:
+                raise UnboundInputError(
+                    f"the result depends on the input {node.op.label!r}: {node.op.type}, which is not given",
+                    source=trail.origin_of(node).source,
+                    fix=f"make {node.op.label!r} an argument of the function, or give it a value",
+                )
+
+    @property
+    def in_types(self) -> tuple[TensorType, ...]:
+        """The type of each input."""
+        return tuple(value.type for value in self.inputs)
+
+    @property
+    def out_types(self) -> tuple[TensorType, ...]:
+        """The type of each output."""
+        return tuple(value.type for value in self.outputs)
+
+    @property
+    def states(self) -> dict[str, tuple[int, int]]:
+        """Outputs whose name and type equal an input's: name to (input, output) position."""
+        by_name = {name: index for index, name in enumerate(self.input_names)}
+        return {
+            name: (by_name[name], index)
+            for index, name in enumerate(self.output_names)
+            if name in by_name and self.in_types[by_name[name]] == self.out_types[index]
+        }
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 of the structure, types and constants; names and origins do not count."""
+        if self._digest is None:
+            self._digest = _digest(self)
+        return self._digest
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Graph):
+            return NotImplemented
+        trees = self.in_tree == other.in_tree and self.out_tree == other.out_tree
+        return self is other or (trees and self.digest == other.digest)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        ins = ", ".join(f"{n}: {t}" for n, t in zip(self.input_names, self.in_types, strict=True))
+        return f"<Graph ({ins}) -> {', '.join(map(str, self.out_types))}, {len(self.nodes)} nodes>"
+
+    def inline(self, values: Sequence[Value], dim_values: Mapping[str, Size] | None = None) -> tuple[Value, ...]:
+        """The outputs as nodes over other values than the inputs.
+
+        Args:
+            values: one value for each input.
+            dim_values: what the graph's named dims become.
+        """
+        return self.rebuild(values, dim_values, self.outputs)
+
+    def rebuild(
+        self, values: Sequence[Value], dim_values: Mapping[str, Size] | None, wanted: Sequence[Value]
+    ) -> tuple[Value, ...]:
+        """As :meth:`inline`, for any values of the graph."""
+        new: dict[Value, Value] = dict(zip(self.inputs, values, strict=True))
+        with trail.pinning() as recorder:
+            for node in self.nodes[len(self.inputs) :]:
+                recorder.pinned = self.origins.get(node)
+                op = node.op.substitute_dims(dim_values) if dim_values else node.op
+                operands = [new[value] for value in node.inputs]
+                same = op is node.op and all(a.type == b.type for a, b in zip(operands, node.inputs, strict=True))
+                made = apply(op, operands, node.types if same else None)
+                for index in range(len(node.types)):
+                    new[Value(node, index)] = Value(made, index)
+        return tuple(new[value] for value in wanted)
+
+    def substitute_dims(self, values: Mapping[str, Size]) -> Graph:
+        """The graph with named dims replaced."""
+        if not any(name in values for name in self.dim_names):
+            return self
+        fresh = [
+            new_input(name, t.with_shape(tuple(dims.substitute(size, values) for size in t.shape)))
+            for name, t in zip(self.input_names, self.in_types, strict=True)
+        ]
+        return Graph(fresh, self.inline(fresh, values), self.in_tree, self.out_tree, self.output_names)
+
+    @property
+    def dim_names(self) -> tuple[str, ...]:
+        """The named dims of the inputs and of every node, sorted."""
+        found: set[str] = set()
+        for node in self.nodes:
+            for node_type in node.types:
+                for size in node_type.shape:
+                    found.update(dims.variables(size))
+        return tuple(sorted(found))
+
+    # Served by other layers, which register themselves (see rax.ir.services).
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run on arrays, or inline on tensors; arguments by position or name."""
+        return services.get("call")(self, args, kwargs)
+
+    def draw(self, path: str, **options: Any) -> None:
+        """Draw to ``.dot``, ``.svg``, ``.png`` or ``.pdf``."""
+        services.get("draw")(self, path, **options)
+
+    def to_networkx(self) -> Any:
+        """The graph as a ``networkx.MultiDiGraph``."""
+        return services.get("to_networkx")(self)
+
+    def _repr_svg_(self) -> str | None:
+        """An inline picture for notebooks; None where Graphviz is absent."""
+        return services.get("svg")(self)
+
+    def __str__(self) -> str:
+        return services.get("text")(self)
+
+
+def _label(value: Value) -> str:
+    if not isinstance(value.node.op, Input):
+        raise RaxError(f"a graph's input must be an input node, not {value!r}")
+    return value.node.op.label
+
+
+def _canonical(attribute: Any) -> str:
+    if isinstance(attribute, Graph):
+        return f"graph:{attribute.digest}"
+    if type(attribute) is tuple:
+        return "(" + ",".join(map(_canonical, attribute)) + ")"
+    if type(attribute) is float:
+        return f"float:{attribute.hex()}"
+    if isinstance(attribute, (Dim, DType, TensorType)):
+        return f"{type(attribute).__name__}:{attribute}"
+    return f"{type(attribute).__name__}:{attribute!r}"
+
+
+def _digest(graph: Graph) -> str:
+    number: dict[Node, int] = {}
+    total = hashlib.sha256(b"rax graph 1\n")
+    for node in graph.nodes:
+        if isinstance(node.op, Constant):
+            attributes = f"{node.op.literal.type}:{node.op.literal.digest.hex()}"
+        elif isinstance(node.op, Input):
+            attributes = str(node.op.type)
+        else:
+            attributes = ";".join(map(_canonical, node.op.key[1:]))
+        operands = ",".join(f"{number[value.node]}.{value.index}" for value in node.inputs)
+        total.update(f"{node.op.name}[{attributes}]({operands})\n".encode())
+        number[node] = len(number)
+    results = ",".join(f"{number[value.node]}.{value.index}" for value in graph.outputs)
+    total.update(f"return {results}".encode())
+    return total.hexdigest()

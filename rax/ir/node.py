@@ -1,0 +1,220 @@
+"""Nodes and values: immutable, interned, compared by identity.
+
+Applying an operation to values looks the pair up first, so equal computations are one
+object: common subexpressions and structural equality are free. Inputs are the exception,
+each its own. A node never refers to its users, and the table holds it weakly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rax.ir import trail
+from rax.ir.dims import Shape, Size
+from rax.ir.types import DType, TensorType
+
+INLINE_KEY_BYTES = 1024
+
+
+class Operation(ABC):
+    """What a node applies: named, hashable, and able to type its results."""
+
+    name: str
+    key: tuple[Any, ...]
+
+    @abstractmethod
+    def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
+        """The types of the results, or a ``TypeInferenceError``."""
+
+    def substitute_dims(self, values: Mapping[str, Size]) -> Operation:
+        """The operation with named dims in its attributes replaced."""
+        del values
+        return self
+
+
+class Node:
+    """One application of an operation to values.
+
+    Attributes:
+        op: the operation with its attributes.
+        inputs: the operands.
+        types: one type for each result.
+    """
+
+    __slots__ = ("__weakref__", "inputs", "op", "types")
+
+    def __init__(self, op: Operation, inputs: tuple[Value, ...], types: tuple[TensorType, ...]) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.types = types
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        """The results, in order."""
+        return tuple(Value(self, index) for index in range(len(self.types)))
+
+    def __repr__(self) -> str:
+        operands = ", ".join(str(value.type) for value in self.inputs)
+        return f"<{self.op!r}({operands}) -> {', '.join(map(str, self.types))}>"
+
+
+class Value:
+    """One result of a node: ``node`` and ``index``, with its ``type``."""
+
+    __slots__ = ("index", "node")
+
+    def __init__(self, node: Node, index: int = 0) -> None:
+        self.node = node
+        self.index = index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Value) and self.node is other.node and self.index == other.index
+
+    def __hash__(self) -> int:
+        return id(self.node) + self.index
+
+    @property
+    def type(self) -> TensorType:
+        """The dtype and shape."""
+        return self.node.types[self.index]
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self.node.types[self.index].dtype
+
+    @property
+    def shape(self) -> Shape:
+        """The shape, perhaps with symbolic dims."""
+        return self.node.types[self.index].shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.node.types[self.index].shape)
+
+    def __repr__(self) -> str:
+        return f"<value of {self.node.op.name}: {self.type}>"
+
+
+_table: dict[tuple[Any, ...], weakref.ref[Node]] = {}
+
+
+class _Entry(weakref.ref[Node]):
+    __slots__ = ("key",)
+    key: tuple[Any, ...]
+
+
+def _forget(entry: weakref.ref[Node]) -> None:
+    assert isinstance(entry, _Entry)
+    if _table.get(entry.key) is entry:
+        del _table[entry.key]
+
+
+def apply(op: Operation, inputs: Iterable[Value], types: tuple[TensorType, ...] | None = None) -> Node:
+    """The node of an operation on operands, made or found.
+
+    Args:
+        op: the operation.
+        inputs: the operands.
+        types: the result types, where the caller already knows them.
+
+    Raises:
+        TypeInferenceError: the operation is not defined on these operands.
+    """
+    inputs = tuple(inputs)
+    # The ids stay valid: the entry goes when the node does, and the node holds its inputs.
+    key = (op.key, *[(id(value.node), value.index) for value in inputs])
+    entry = _table.get(key)
+    node = entry() if entry is not None else None
+    if node is None:
+        if types is None:
+            types = op.infer(*[value.type for value in inputs])
+        node = Node(op, inputs, types)
+        entry = _Entry(node, _forget)
+        entry.key = key
+        _table[key] = entry
+    trail.recorder().created(node)
+    return node
+
+
+class Input(Operation):
+    """A graph's parameter: a name and a type. Every input is a node of its own."""
+
+    name = "input"
+
+    def __init__(self, label: str, type: TensorType) -> None:
+        self.label = label
+        self.type = type
+        self.key = (Input, id(self))
+
+    def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
+        """The declared type."""
+        return (self.type,)
+
+    def __repr__(self) -> str:
+        return f"input[{self.label}]"
+
+
+def new_input(label: str, type: TensorType) -> Value:
+    """A fresh input."""
+    node = Node(Input(label, type), (), (type,))
+    trail.recorder().created(node)
+    return Value(node)
+
+
+class Literal:
+    """The data of a constant: an opaque array with its raw bytes and a key.
+
+    The key is dtype, shape and bytes (a SHA-256 digest for large ones), so ``True`` and ``1``,
+    ``0.0`` and ``-0.0``, and NaNs of different payload stay apart.
+
+    Args:
+        type: dtype and (concrete) shape.
+        array: what a backend computes with; never changed.
+        raw: the elements, little-endian, row-major.
+        digest: the SHA-256 of ``raw`` where it is already known.
+    """
+
+    __slots__ = ("_digest", "array", "key", "raw", "type")
+
+    def __init__(self, type: TensorType, array: Any, raw: memoryview, digest: bytes | None = None) -> None:
+        self.type = type
+        self.array = array
+        self.raw = raw
+        self._digest = digest
+        small = raw.nbytes <= INLINE_KEY_BYTES
+        self.key = (type.dtype.name, type.shape, bytes(raw) if small else self.digest)
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the raw bytes."""
+        if self._digest is None:
+            self._digest = hashlib.sha256(self.raw).digest()
+        return self._digest
+
+
+class Constant(Operation):
+    """Data inside the graph."""
+
+    name = "constant"
+
+    def __init__(self, literal: Literal) -> None:
+        self.literal = literal
+        self.key = (Constant, literal.key)
+
+    def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
+        """The type of the data."""
+        return (self.literal.type,)
+
+    def __repr__(self) -> str:
+        return f"constant[{self.literal.type}]"
+
+
+def constant(literal: Literal) -> Value:
+    """The value of a constant."""
+    return Value(apply(Constant(literal), ()))

@@ -1,0 +1,308 @@
+"""The base of every operation, the check that one is complete, and the registry.
+
+An operation is a frozen dataclass: its fields *are* its attributes, so hashing, printing,
+serialising and documentation need no code of their own. ``@op(name, since=…)`` refuses a
+class that leaves a slot open.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
+
+from rax.ir import dims
+from rax.ir.dims import Dim, Size
+from rax.ir.errors import DerivativeError, RaxError, TypeInferenceError
+from rax.ir.graph import Graph
+from rax.ir.node import Operation, Value, apply
+from rax.ir.types import TensorType
+
+Derivative = Value | None
+"""A tangent or cotangent; None stands for zero."""
+
+
+class Transforms(Protocol):
+    """The transforms of whole graphs, handed by a driver to operations that hold graphs."""
+
+    def jvp(self, graph: Graph, active: tuple[bool, ...]) -> tuple[Graph, tuple[bool, ...]]:
+        """Inputs ``(x, dx of the active)`` to outputs ``(y, dy of the non-zero)``; which are non-zero."""
+        ...
+
+    def linearize(self, graph: Graph, active: tuple[bool, ...]) -> tuple[Graph, Graph, tuple[bool, ...]]:
+        """``x -> (y, residuals)`` and ``(residuals, dx) -> dy of the non-zero``; which are non-zero."""
+        ...
+
+    def transpose(self, graph: Graph, linear: tuple[bool, ...]) -> Graph:
+        """``(non-linear inputs, cotangents) -> cotangents of the linear inputs``."""
+        ...
+
+    def batch(
+        self, graph: Graph, size: Size, batched: tuple[bool, ...], force: tuple[bool, ...] | None = None
+    ) -> tuple[Graph, tuple[bool, ...]]:
+        """The graph with a leading axis on the batched inputs; which outputs have it."""
+        ...
+
+
+class Op(Operation):
+    """Everything an operation means.
+
+    A subclass fills these slots, itself or through a family of ``rax.ops.families``:
+
+    * ``result(*types)``: the type rule, from operand types to result type(s).
+    * ``reference(*arrays)``: NumPy, written for reading; the oracle of every backend.
+    * exactly one of ``partial`` (elementwise), ``jvp``, ``transpose`` (linear), ``expand``
+      (composite), or ``nondiff = "why there is no derivative"``.
+      ``forward_only`` says why an operation cannot be transposed.
+    * ``batch(size, batched, *operands)``: the operation with a leading axis on some operands.
+    * ``arity``: the number of operands, where it is fixed.
+    * ``samples``, and where they exist ``edges`` and ``rejects``: what the laws run on.
+    """
+
+    name: ClassVar[str]
+    since: ClassVar[int]
+    nondiff: ClassVar[str] = ""
+    forward_only: ClassVar[str] = ""
+    samples: ClassVar[tuple[Any, ...]] = ()
+    edges: ClassVar[tuple[Any, ...]] = ()
+    rejects: ClassVar[tuple[Any, ...]] = ()
+    tolerance: ClassVar[Mapping[str, Any]] = {}
+    holds_graphs: ClassVar[bool] = False
+    arity: ClassVar[int] = -1
+
+    _key: tuple[Any, ...] | None = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Class and attributes, exact: ``True`` and ``1``, ``0.0`` and ``-0.0`` differ."""
+        if self._key is None:
+            values = [exact(getattr(self, field)) for field in self.attribute_names()]
+            object.__setattr__(self, "_key", (type(self), *values))
+        assert self._key is not None
+        return self._key
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Op) and self.key == other.key)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value}" for name, value in self.attributes().items())
+        return f"{self.name}[{shown}]" if shown else self.name
+
+    @classmethod
+    def attribute_names(cls) -> tuple[str, ...]:
+        """The names of the attributes, in order."""
+        return tuple(field.name for field in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else ()
+
+    def attributes(self) -> dict[str, Any]:
+        """The attributes by name, in order."""
+        return {name: getattr(self, name) for name in self.attribute_names()}
+
+    def __call__(self, *operands: Value) -> Value:
+        """Apply to values; for operations with one result."""
+        return Value(apply(self, operands))
+
+    def results(self, *operands: Value) -> tuple[Value, ...]:
+        """Apply to values; every result."""
+        return apply(self, operands).outputs
+
+    def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
+        """The types of the results."""
+        if len(operands) != self.arity >= 0:
+            plural = "s" * (self.arity != 1)
+            raise TypeInferenceError(f"{self.name} takes {self.arity} operand{plural}, not {len(operands)}")
+        result = self.result(*operands)
+        return result if isinstance(result, tuple) else (result,)
+
+    def substitute_dims(self, values: Mapping[str, Size]) -> Op:
+        """The operation with named dims in its attributes, and in graphs it holds, replaced."""
+
+        def replace(item: Any) -> Any:
+            if isinstance(item, Dim):
+                return dims.substitute(item, values)
+            if isinstance(item, TensorType):
+                return item.with_shape(tuple(dims.substitute(size, values) for size in item.shape))
+            return item.substitute_dims(values) if isinstance(item, Graph) else item
+
+        old = self.attributes()
+        new = {name: map_attribute(value, replace) for name, value in old.items()}
+        return self if new == old else type(self)(**new)
+
+    # The slots. They raise here; ``check`` refuses a registered class that leaves them so.
+
+    def result(self, *operands: TensorType) -> TensorType | tuple[TensorType, ...]:
+        """The type rule."""
+        raise NotImplementedError(f"{type(self).__name__}.result")
+
+    def reference(self, *arrays: Any) -> Any:
+        """The meaning in NumPy: one array, or a tuple where there are several results."""
+        raise NotImplementedError(f"{type(self).__name__}.reference")
+
+    def partial(self, operand: int, *values: Value) -> Derivative | int:
+        """Elementwise: d(result)/d(operand), given the operands and then the result.
+
+        A value, or the number 1 or -1, or None where the derivative is zero everywhere.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.partial")
+
+    def jvp(self, primals: tuple[Value, ...], tangents: tuple[Derivative, ...], result: Value) -> Derivative:
+        """The tangent of the result, from operations linear in the tangents."""
+        raise NotImplementedError(f"{type(self).__name__}.jvp")
+
+    def transpose(self, ct: Value, linear: tuple[bool, ...], *operands: Value) -> tuple[Derivative, ...]:
+        """Cotangents of the linear operands (None for others); only their types may be read."""
+        raise DerivativeError(f"{self.name} is not linear, so it has no transpose")
+
+    def expand(self, *operands: Value) -> Value:
+        """A composite's body, in other operations."""
+        raise NotImplementedError(f"{type(self).__name__}.expand")
+
+    def batch(self, size: Size, batched: tuple[bool, ...], *operands: Value) -> Value | tuple[Value, ...]:
+        """Apply with a leading axis of ``size`` on the batched operands and on every result."""
+        raise NotImplementedError(f"{type(self).__name__}.batch")
+
+    # What the drivers call. Families override these; a single operation rarely does.
+
+    def push_forward(
+        self,
+        transforms: Transforms,
+        primals: tuple[Value, ...],
+        tangents: tuple[Derivative, ...],
+        outputs: tuple[Value, ...],
+    ) -> tuple[Derivative, ...]:
+        """Tangents of every result."""
+        del transforms
+        return (self.jvp(primals, tangents, outputs[0]),)
+
+    def linearize(
+        self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
+    ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
+        """Results and their tangents, the tangents from nodes that can be transposed."""
+        outputs = self.results(*primals)
+        return outputs, self.push_forward(transforms, primals, tangents, outputs)
+
+    def forward(
+        self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
+    ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
+        """Results and their tangents, where nothing will be transposed."""
+        return self.linearize(transforms, primals, tangents)
+
+    def pull_back(
+        self,
+        transforms: Transforms,
+        cotangents: tuple[Derivative, ...],
+        linear: tuple[bool, ...],
+        operands: tuple[Value, ...],
+    ) -> tuple[Derivative, ...]:
+        """Cotangents of the linear operands; None for the others."""
+        del transforms
+        assert cotangents[0] is not None
+        return self.transpose(cotangents[0], linear, *operands)
+
+    def batch_results(
+        self, transforms: Transforms, size: Size, batched: tuple[bool, ...], operands: tuple[Value, ...]
+    ) -> tuple[Value, ...]:
+        """Every result with a leading axis."""
+        del transforms
+        result = self.batch(size, batched, *operands)
+        return result if isinstance(result, tuple) else (result,)
+
+
+DERIVATIVE_SLOTS = ("partial", "jvp", "transpose", "expand")
+
+
+def exact(value: Any) -> Any:
+    """An attribute as a key that tells apart what ``==`` does not."""
+    if type(value) is float:
+        return ("float", value.hex())
+    if type(value) is bool:
+        return ("bool", value)
+    if type(value) is tuple:
+        return tuple([exact(item) for item in value])
+    return value
+
+
+def map_attribute(value: Any, function: Callable[[Any], Any]) -> Any:
+    """Rebuild an attribute with ``function`` applied to each item that is no tuple."""
+    if type(value) is tuple:
+        return tuple([map_attribute(item, function) for item in value])
+    return function(value)
+
+
+class Registry(Mapping[str, type[Op]]):
+    """Operations by name."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, type[Op]] = {}
+
+    def __getitem__(self, name: str) -> type[Op]:
+        return self._classes[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        return len(self._classes)
+
+    def add(self, cls: type[Op]) -> None:
+        """Register a class under its name.
+
+        Raises:
+            RaxError: the name is taken.
+        """
+        if cls.name in self._classes:
+            raise RaxError(f"the operation {cls.name!r} exists already", fix="choose another name")
+        self._classes[cls.name] = cls
+
+
+REGISTRY = Registry()
+T = TypeVar("T", bound=Op)
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def op(name: str, *, since: int) -> Callable[[type[T]], type[T]]:
+    """Register an operation class after checking that it is complete.
+
+    Args:
+        name: the name in files and text; the array API's where it has one.
+        since: the format version that first had this operation.
+
+    Raises:
+        RaxError: a slot is missing, or more than one says how to differentiate.
+    """
+
+    def register(cls: type[T]) -> type[T]:
+        cls.name = name
+        cls.since = since
+        done = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        problems = list(missing_slots(done))
+        if problems:
+            raise RaxError(
+                f"the operation {name!r} is incomplete: {'; '.join(problems)}",
+                fix="see CONTRIBUTING.md, 'Adding an operation'",
+            )
+        REGISTRY.add(done)
+        return done
+
+    return register
+
+
+def missing_slots(cls: type[Op]) -> Iterable[str]:
+    """What a class lacks to be an operation, one phrase each."""
+    for slot in ("result", "reference", "batch"):
+        generic = slot == "batch" and cls.batch_results is not Op.batch_results
+        if getattr(cls, slot) is getattr(Op, slot) and not generic:
+            yield f"no {slot}"
+    ways = [slot for slot in DERIVATIVE_SLOTS if getattr(cls, slot) is not getattr(Op, slot)]
+    if cls.nondiff:
+        ways.append("nondiff")
+    if len(ways) != 1 and not cls.holds_graphs:
+        yield f"exactly one of {', '.join(DERIVATIVE_SLOTS)}, nondiff is due, not {ways or 'none'}"
+    if not cls.samples:
+        yield "no samples"
+    doc = (cls.__doc__ or "").strip()
+    if not doc or doc.startswith(f"{cls.__name__}("):  # dataclass writes the signature where there is none
+        yield "no docstring"
+

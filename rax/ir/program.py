@@ -1,0 +1,114 @@
+"""A program: named graphs over shared tensors, with what lets a file run by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rax.ir.errors import BindingError, RaxError
+from rax.ir.graph import Graph
+from rax.ir.node import Literal
+
+
+@dataclass(frozen=True)
+class Example:
+    """Inputs an entry can be run on, and the outputs that are due.
+
+    Attributes:
+        inputs: by input name; inputs that have a default may be left out.
+        outputs: by output name; the outputs that are checked.
+        display: how to show a named input or output, such as ``{"images": "image"}``.
+    """
+
+    inputs: Mapping[str, Literal] = field(default_factory=dict[str, Literal])
+    outputs: Mapping[str, Literal] = field(default_factory=dict[str, Literal])
+    display: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class Program(Mapping[str, Graph]):
+    """Named graphs that share tensors; what one file holds. Immutable.
+
+    Args:
+        entries: the graphs by name; or give them as keyword arguments.
+        defaults: the value an input takes, in any entry, where the caller gives none.
+        examples: an example for an entry, by entry name.
+        main: the entry that runs when none is named; by default the only one, or ``"main"``.
+
+    Raises:
+        RaxError: an example or ``main`` names no entry.
+        BindingError: a default or example does not fit the input or output it names.
+    """
+
+    def __init__(
+        self,
+        entries: Mapping[str, Graph] | None = None,
+        /,
+        *,
+        defaults: Mapping[str, Literal] | None = None,
+        examples: Mapping[str, Example] | None = None,
+        main: str | None = None,
+        **graphs: Graph,
+    ) -> None:
+        self._entries = dict(sorted({**(entries or {}), **graphs}.items()))
+        self.defaults: Mapping[str, Literal] = dict(sorted((defaults or {}).items()))
+        self.examples: Mapping[str, Example] = dict(sorted((examples or {}).items()))
+        only = next(iter(self._entries)) if len(self._entries) == 1 else None
+        self.main = main or ("main" if "main" in self._entries else only)
+        for name in (*self.examples, *([self.main] if self.main else [])):
+            if name not in self._entries:
+                raise RaxError(f"the program has no entry {name!r}", fix=f"it has {', '.join(self)}")
+        self._check_tensors()
+
+    def _check_tensors(self) -> None:
+        for entry, graph in self._entries.items():
+            types = dict(zip(graph.input_names, graph.in_types, strict=True))
+            results = dict(zip(graph.output_names, graph.out_types, strict=True))
+            if len(types) != len(graph.inputs) or len(results) != len(graph.outputs):
+                raise BindingError(f"two inputs or two outputs of entry {entry!r} have the same name")
+            example = self.examples.get(entry, Example())
+            shared = {name: literal for name, literal in self.defaults.items() if name in types}
+            for known, given in ((types, shared), (types, example.inputs), (results, example.outputs)):
+                for name, literal in given.items():
+                    if name not in known:
+                        raise BindingError(f"entry {entry!r} has no {name!r}", fix=f"it has {', '.join(known)}")
+                    want, have = known[name], literal.type
+                    fits = want.dtype is have.dtype and want.ndim == have.ndim
+                    sizes = zip(want.shape, have.shape, strict=True) if fits else ()
+                    if not fits or any(isinstance(size, int) and size != got for size, got in sizes):
+                        raise BindingError(f"{name!r} of entry {entry!r} is {want}, not {have}")
+
+    def __getitem__(self, name: str) -> Graph:
+        if name not in self._entries:
+            raise KeyError(f"no entry {name!r}; the program has {', '.join(self)}")
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"<Program {', '.join(self)}; {len(self.defaults)} defaults>"
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 over entries, defaults and examples; names of values and origins do not count."""
+        total = hashlib.sha256(b"rax program 1\n")
+        for name, graph in self._entries.items():
+            total.update(f"{name}={graph.digest}\n".encode())
+        tensors: list[tuple[str, Literal]] = list(self.defaults.items())
+        for name, example in self.examples.items():
+            for side in (example.inputs, example.outputs):
+                tensors += [(f"{name}:{key}", side[key]) for key in sorted(side)]
+        for name, literal in tensors:
+            total.update(f"{name}={literal.type}:{literal.digest.hex()}\n".encode())
+        return total.hexdigest()
+
+    def replace(self, **changes: Any) -> Program:
+        """A copy with other ``entries``, ``defaults``, ``examples`` or ``main``."""
+        now: dict[str, Any] = {"defaults": self.defaults, "examples": self.examples, "main": self.main}
+        now |= changes
+        return Program(now.pop("entries", self._entries), **now)
