@@ -1,0 +1,89 @@
+"""Between NumPy arrays and the IR's dtypes, literals and constants."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+import numpy as np
+
+from rax.ir import node
+from rax.ir.dims import Shape
+from rax.ir.errors import RaxError
+from rax.ir.node import Literal, Value
+from rax.ir.types import DType, TensorType, as_dtype
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@functools.cache
+def numpy_dtype(dtype: DType) -> np.dtype[Any]:
+    """NumPy's dtype; ``bfloat16`` comes from ml_dtypes, imported when first met."""
+    if dtype.name == "bfloat16":
+        return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+    return np.dtype(dtype.name)
+
+
+def literal(array: Any, dtype: DType | None = None) -> Literal:
+    """A literal from anything NumPy reads as an array; copied, so later changes do not show.
+
+    Raises:
+        RaxError: the elements are no numbers.
+    """
+    if dtype is None:
+        source = np.asarray(array)
+        if source.dtype.kind not in "biufcV" or source.dtype.names:
+            raise RaxError(f"an array of {source.dtype} cannot be a constant", fix="use numbers or bools")
+        dtype = as_dtype(source.dtype)
+    else:
+        source = np.asarray(array)
+    copied = np.array(source, numpy_dtype(dtype), order="C")
+    copied.flags.writeable = False
+    return mapped_literal(copied)
+
+
+def mapped_literal(array: Array, digest: bytes | None = None) -> Literal:
+    """A literal over a contiguous read-only array, without a copy."""
+    raw = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+    return Literal(TensorType(as_dtype(array.dtype), tuple(map(int, array.shape))), array, raw, digest)
+
+
+def literal_from_bytes(type: TensorType, raw: bytes | memoryview, digest: bytes | None = None) -> Literal:
+    """A literal over its elements, little-endian and row-major, as many bytes as the type takes.
+
+    Args:
+        type: dtype and concrete shape.
+        raw: the elements; not copied.
+        digest: the SHA-256 of ``raw`` where it is already known.
+    """
+    array = np.frombuffer(raw, numpy_dtype(type.dtype).newbyteorder("<")).reshape(concrete(type.shape))
+    array.flags.writeable = False
+    return mapped_literal(array, digest)
+
+
+def constant(array: Any, dtype: DType | None = None) -> Value:
+    """A constant value from anything NumPy reads as an array."""
+    return node.constant(literal(array, dtype))
+
+
+@functools.lru_cache(maxsize=1024)
+def _scalar(number: object, exact: str, dtype: DType) -> Literal:
+    del exact
+    return literal(np.asarray(number).astype(numpy_dtype(dtype)))
+
+
+def scalar(number: complex, dtype: DType) -> Value:
+    """A constant of shape ``()``; broadcasts against anything of its dtype."""
+    return node.constant(_scalar(number, repr(number), dtype))
+
+
+def concrete(shape: Shape) -> tuple[int, ...]:
+    """A shape without symbolic dims, as evaluation needs it."""
+    return tuple(size.__index__() for size in shape)
+
+
+def wide(array: Array) -> Array:
+    """Half-precision floats as float32, to compare or accumulate in; anything else as it is."""
+    half = array.dtype.itemsize == 2 and array.dtype.kind not in "iu"
+    return array.astype(np.float32) if half else array
