@@ -1,0 +1,123 @@
+"""What every transform of a function shares: arguments captured as fresh inputs, and dispatch.
+
+A transform is written once, from tensors to tensors. Of a graph it becomes a graph; called on
+arrays it is evaluated; called on tensors it builds graph.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from rax.frontend.call import evaluate
+from rax.frontend.promotion import is_number
+from rax.frontend.tensor import Tensor, as_tensor
+from rax.frontend.trace import Capture, capture, graph_of
+from rax.ir import trail
+from rax.ir.errors import DerivativeError, TreeError
+from rax.ir.graph import Graph, replace_values
+from rax.ir.node import Value
+from rax.ir.tree import Tree, flatten, unflatten
+
+Function = Callable[..., Any]
+Argnums = int | Sequence[int]
+
+
+def is_array(leaf: object) -> bool:
+    """Whether a leaf holds numbers, as tensors, arrays and Python numbers do."""
+    return isinstance(leaf, Tensor) or is_number(leaf) or hasattr(leaf, "__array__") or hasattr(leaf, "__dlpack__")
+
+
+def transformed(function: Function, build: Callable[..., Any], name: str) -> Any:
+    """``build`` (from tensors to tensors) as a transform of a function or of a graph."""
+    if isinstance(function, Graph):
+        specs = unflatten(function.in_tree, function.in_types)
+        return graph_of(capture(build, specs, cast("tuple[str, ...]", function.in_tree.keys)))
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        leaves, tree = flatten((args, kwargs))
+        if any(isinstance(leaf, Tensor) for leaf in leaves):
+            return build(*args, **kwargs)
+        tensors = [as_tensor(leaf) if is_array(leaf) and not is_number(leaf) else leaf for leaf in leaves]
+        new_args, new_kwargs = unflatten(tree, tensors)
+        return evaluate(build(*new_args, **new_kwargs))
+
+    if not callable(function):
+        raise TypeError(f"{name} takes a function or a rax.Graph, not {type(function).__name__}")
+    return wrapper
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A function captured over fresh inputs in place of some arguments.
+
+    Attributes:
+        part: inputs and outputs of the capture.
+        values: what the inputs stand for.
+        trees: the nest of each captured argument.
+        aux: the second result, where the function gives one.
+        aux_tree: its nest.
+    """
+
+    part: Capture
+    values: tuple[Value, ...]
+    trees: tuple[Tree, ...]
+    aux: tuple[Value, ...]
+    out_tree: Tree
+    outputs: tuple[Value, ...]
+    aux_tree: Tree | None
+
+    def at_values(self, results: Sequence[Value]) -> tuple[Value, ...]:
+        """Results over the fresh inputs, over the true values."""
+        return replace_values(results, dict(zip(self.part.inputs, self.values, strict=True)))
+
+
+def capture_arguments(
+    function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], chosen: Sequence[int], has_aux: bool = False
+) -> Captured:
+    flat = [flatten(args[index]) for index in chosen]
+    trees = tuple(tree for _, tree in flat)
+    for index, (leaves, _) in zip(chosen, flat, strict=True):
+        for leaf in leaves:
+            if not is_array(leaf):
+                raise DerivativeError(f"argument {index} holds a {type(leaf).__name__}, which is no array")
+    values = tuple(as_tensor(leaf).value for leaves, _ in flat for leaf in leaves)
+    types = iter([value.type for value in values])
+    specs = [unflatten(tree, [next(types) for _ in range(tree.leaf_count)]) for tree in trees]
+
+    def chosen_only(*given: Any) -> Any:
+        full_args = list(args)
+        for index, argument in zip(chosen, given, strict=True):
+            full_args[index] = argument
+        return function(*full_args, **kwargs)
+
+    part = capture(chosen_only, specs, [f"argument{index}" for index in chosen])
+    trail.adopt(part.recorder)
+    if not has_aux:
+        return Captured(part, values, trees, (), part.out_tree, part.outputs, None)
+    if len(part.out_tree.children) != 2:
+        raise TreeError("with has_aux=True the function returns a pair (result, aux)")
+    first, second = part.out_tree.children
+    count = first.leaf_count
+    return Captured(part, values, trees, part.outputs[count:], first, part.outputs[:count], second)
+
+
+def tensors(tree: Tree, values: Sequence[Value]) -> Any:
+    return unflatten(tree, [Tensor(value) for value in values])
+
+
+def argument_indices(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
+    indices = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for index in indices:
+        if not -len(args) <= index < len(args):
+            raise DerivativeError(f"argnums has {index}, but the function was given {len(args)} arguments")
+    return tuple(index % len(args) for index in indices)
+
+
+def by_argument(trees: Sequence[Tree], values: Sequence[Value], argnums: Argnums) -> Any:
+    rest = iter(values)
+    parts = tuple(tensors(tree, [next(rest) for _ in range(tree.leaf_count)]) for tree in trees)
+    return parts[0] if isinstance(argnums, int) else parts
