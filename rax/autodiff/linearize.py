@@ -20,8 +20,10 @@ def dependents(order: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
 
 
 def frontier(outputs: Sequence[Value], moving: Sequence[Value]) -> tuple[Value, ...]:
-    """The values not computed from ``moving`` that what is computed from them uses, in order of
-    first use; with the outputs among them, but without constants."""
+    """The values from outside that what is computed from ``moving`` uses, in order of first use.
+
+    Outputs that are not computed from ``moving`` are among them; constants are not.
+    """
     order = topological(outputs)
     found = dependents(order, [value.node for value in moving])
     used = [value for node in order if node in found for value in node.inputs]

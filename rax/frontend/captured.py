@@ -78,6 +78,12 @@ class Captured:
 def capture_arguments(
     function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], chosen: Sequence[int], has_aux: bool = False
 ) -> Captured:
+    """Capture a function over fresh inputs in place of the chosen arguments.
+
+    Raises:
+        DerivativeError: a chosen argument holds something that is no array.
+        TreeError: with ``has_aux``, the function returns no pair.
+    """
     flat = [flatten(args[index]) for index in chosen]
     trees = tuple(tree for _, tree in flat)
     for index, (leaves, _) in zip(chosen, flat, strict=True):
@@ -95,7 +101,7 @@ def capture_arguments(
         return function(*full_args, **kwargs)
 
     part = capture(chosen_only, specs, [f"argument{index}" for index in chosen])
-    trail.adopt(part.recorder)
+    trail.recorder().adopt(part.recorder)
     if not has_aux:
         return Captured(part, values, trees, (), part.out_tree, part.outputs, None)
     if len(part.out_tree.children) != 2:
@@ -106,10 +112,16 @@ def capture_arguments(
 
 
 def tensors(tree: Tree, values: Sequence[Value]) -> Any:
+    """Values as tensors in a nest."""
     return unflatten(tree, [Tensor(value) for value in values])
 
 
 def argument_indices(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
+    """The positions ``argnums`` names, counted from the front.
+
+    Raises:
+        DerivativeError: there is no such argument.
+    """
     indices = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for index in indices:
         if not -len(args) <= index < len(args):
@@ -118,6 +130,7 @@ def argument_indices(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]
 
 
 def by_argument(trees: Sequence[Tree], values: Sequence[Value], argnums: Argnums) -> Any:
+    """Values as one nest of tensors an argument: a tuple, or just that of a single ``int``."""
     rest = iter(values)
     parts = tuple(tensors(tree, [next(rest) for _ in range(tree.leaf_count)]) for tree in trees)
     return parts[0] if isinstance(argnums, int) else parts

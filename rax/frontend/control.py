@@ -18,11 +18,11 @@ from rax.ir.graph import Graph
 from rax.ir.node import Value
 from rax.ir.tree import Tree, flatten, paths, unflatten
 from rax.ir.types import TensorType, bool_, int32, int64
+from rax.ops.algebra import add
 from rax.ops.arrays import scalar
 from rax.ops.comparison import less
 from rax.ops.control import Cond, WhileLoop
 from rax.ops.creation import DimSize, Iota
-from rax.ops.algebra import add
 from rax.ops.scan import Scan
 from rax.ops.selection import Cast
 from rax.ops.subgraphs import split
@@ -246,7 +246,11 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init: Any) -> Any:
         first, rounds = dims.dim(lower), dims.maximum(dims.dim(upper) - dims.dim(lower), 0)
         start = DimSize(first)() if isinstance(first, Dim) else scalar(first, int64)
         places = Tensor(add(Iota(rounds, int64)(), start))
-        return scan(lambda carry, i: (body_fun(i, carry), None), init, places, length=rounds)[0]
+
+        def turn(carry: Any, i: Tensor) -> tuple[Any, None]:
+            return body_fun(i, carry), None
+
+        return scan(turn, init, places, length=rounds)[0]
     start, stop = (_bound(bound) for bound in (lower, upper))
 
     def more(state: tuple[Tensor, Any]) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from rax.frontend.captured import Captured, Function, capture_arguments, tensors, transformed
 from rax.frontend.tensor import Tensor, as_tensor
@@ -45,7 +45,7 @@ def checkpoint(function: Function) -> Any:
     return transformed(function, build, "checkpoint")
 
 
-class custom_vjp:
+class custom_vjp:  # noqa: N801  # used as a decorator, under JAX's name
     """A function whose reverse-mode derivative you write yourself.
 
     Args:
@@ -96,14 +96,14 @@ class custom_vjp:
             unflatten(primal.out_tree, types),
         ]
         back = capture(self._cotangents(backward, args), specs, ["residuals", "cotangent"])
-        trail.adopt(back.recorder)
+        trail.recorder().adopt(back.recorder)
         return tensors(primal.out_tree, _apply(primal, onward, back))
 
     def _cotangents(self, backward: Function, args: tuple[Any, ...]) -> Function:
         """``backward`` with a flat result: one cotangent for each array of the arguments."""
 
         def flat(residuals: Any, cotangent: Any) -> list[Tensor]:
-            parts = backward(residuals, cotangent)
+            parts = cast("Sequence[Any]", backward(residuals, cotangent))
             if not isinstance(parts, (tuple, list)) or len(parts) != len(args):
                 raise TreeError(f"backward must return a tuple of {len(args)} cotangents, one for each argument")
             found: list[Tensor] = []

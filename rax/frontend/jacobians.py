@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from rax.autodiff.batch import batch_values
 from rax.autodiff.jvp import push, tangent_inputs
@@ -18,7 +18,7 @@ from rax.ir.dims import Size
 from rax.ir.errors import DerivativeError, TreeError, TypeInferenceError
 from rax.ir.graph import Graph, replace_values
 from rax.ir.node import Value, new_input
-from rax.ir.tree import LEAF, NONE, Tree, flatten, unflatten
+from rax.ir.tree import LEAF, NONE, Tree, flatten, sort_key, unflatten
 from rax.ir.types import TensorType, int64, normalize_axis
 from rax.ops.algebra import broadcast_to, zeros
 from rax.ops.comparison import equal
@@ -38,20 +38,25 @@ def axes_of(axes: Axes, tree: Tree, what: str) -> list[int | None]:
     """
     if axes is None or isinstance(axes, int):
         return [axes] * tree.leaf_count
-    parts, given = flatten_one(axes)
+    parts, given = _items(axes)
     if tree.kind in (LEAF, NONE) or len(parts) != len(tree.children) or (given is not None and given != tree.keys):
         raise TreeError(f"{what}={axes!r} does not fit the structure {tree}", fix="give an int, None, or the same nest")
     return [axis for part, child in zip(parts, tree.children, strict=True) for axis in axes_of(part, child, what)]
 
 
-def flatten_one(nest: Any) -> tuple[list[Any], tuple[Any, ...] | None]:
+def _items(nest: Any) -> tuple[list[Any], tuple[Any, ...] | None]:
     """The items of the outermost container, and its keys if it has some."""
     if isinstance(nest, dict):
-        keys = tuple(sorted(nest, key=lambda key: (isinstance(key, str), key)))
-        return [nest[key] for key in keys], keys
+        mapping = cast("dict[Any, Any]", nest)
+        keys = tuple(sorted(mapping, key=sort_key))
+        return [mapping[key] for key in keys], keys
     if isinstance(nest, (list, tuple)):
-        return list(nest), None
+        return list(cast("Sequence[Any]", nest)), None
     raise TreeError(f"axes are ints, None, or nests of them, not {nest!r}")
+
+
+def _prefix(in_axes: Axes) -> Axes:
+    return tuple(cast("list[Any]", in_axes)) if isinstance(in_axes, list) else in_axes
 
 
 def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0, axis_size: Size | None = None) -> Any:
@@ -79,12 +84,11 @@ def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0, axis_size: S
 
     def build(*args: Any) -> Any:
         leaves, tree = flatten(args)
-        in_prefix = tuple(in_axes) if isinstance(in_axes, list) else in_axes
-        axes = axes_of(in_prefix, tree, "in_axes")
+        axes = axes_of(_prefix(in_axes), tree, "in_axes")
         values = [as_tensor(leaf).value for leaf in leaves]
         size, rows, front = _rows(values, axes, axis_size)
-        captured = capture(lambda *given: function(*given), list(unflatten(tree, rows)))
-        trail.adopt(captured.recorder)
+        captured = capture(function, list(unflatten(tree, rows)))
+        trail.recorder().adopt(captured.recorder)
         graph = close(captured)
         batched = (*[False] * len(captured.free), *[axis is not None for axis in axes])
         results, wide = batch_values(TRANSFORMS, graph, size, (*captured.free, *front), batched)
@@ -98,7 +102,7 @@ def _batched_specs(function: Function, in_axes: Axes, axis_size: Size | None) ->
     if not isinstance(function, Graph):
         return function
     size = dims.variable("rows") if axis_size is None else axis_size
-    axes = axes_of(tuple(in_axes) if isinstance(in_axes, list) else in_axes, function.in_tree, "in_axes")
+    axes = axes_of(_prefix(in_axes), function.in_tree, "in_axes")
     inputs: list[Value] = []
     for name, old, axis in zip(function.input_names, function.in_types, axes, strict=True):
         shape = list(old.shape)

@@ -179,7 +179,7 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
         new = got.at_values((*results, *filled))
         return tensors(got.out_tree, new[: len(results)]), tensors(got.out_tree, new[len(results) :])
 
-    return transformed(lambda *args: build(*args), build, "jvp")(tuple(primals), tuple(tangents))
+    return transformed(build, build, "jvp")(tuple(primals), tuple(tangents))
 
 
 def vjp(function: Function, *primals: Any, has_aux: bool = False) -> Any:

@@ -83,7 +83,7 @@ def make_op(cls: type[Op], attributes: Mapping[str, Any]) -> Op:
         fitting[name] = fit(value, due[name])
         if fitting[name] is MISFIT:
             raise TypeInferenceError(f"the attribute {name!r} of {cls.name} cannot be {value!r}")
-    for field in dataclasses.fields(cls) if len(fitting) < len(due) else ():
-        if field.name not in fitting and field.default is dataclasses.MISSING:
-            raise TypeInferenceError(f"{cls.name} lacks the attribute {field.name!r}")
+    for name in due:
+        if name not in fitting and not hasattr(cls, name):  # a default is an attribute of the class
+            raise TypeInferenceError(f"{cls.name} lacks the attribute {name!r}")
     return cls(**fitting)

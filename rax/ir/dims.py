@@ -492,7 +492,7 @@ class _Bounds:
         if atom.kind == "//":
             if not isinstance(atom.right, int):
                 return None
-            # p - (q - 1) <= q*floor(p / q) <= p
+            # q*floor(p / q) lies between p - (q - 1) and p.
             numerator = atom.left - (atom.right - 1) if coefficient > 0 else atom.left
             scaled = self.lower(rest * atom.right + coefficient * numerator)
             return None if scaled is None else -(-scaled // atom.right)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rax.ir import dims, services, trail
 from rax.ir.dims import Dim, Size
@@ -234,7 +234,7 @@ def _canonical(attribute: Any) -> str:
     if isinstance(attribute, Graph):
         return f"graph:{attribute.digest}"
     if type(attribute) is tuple:
-        return "(" + ",".join(map(_canonical, attribute)) + ")"
+        return "(" + ",".join(map(_canonical, cast("tuple[Any, ...]", attribute))) + ")"
     if type(attribute) is float:
         return f"float:{attribute.hex()}"
     if isinstance(attribute, (Dim, DType, TensorType)):

@@ -11,7 +11,7 @@ import hashlib
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from rax.ir import trail
 from rax.ir.dims import Shape, Size
@@ -23,7 +23,7 @@ INLINE_KEY_BYTES = 1024
 class Operation(ABC):
     """What a node applies: named, hashable, and able to type its results."""
 
-    name: str
+    name: ClassVar[str]
     key: tuple[Any, ...]
 
     @abstractmethod
@@ -43,14 +43,16 @@ class Node:
         op: the operation with its attributes.
         inputs: the operands.
         types: one type for each result.
+        origin: where it was made outside every trace; see :mod:`rax.ir.trail`.
     """
 
-    __slots__ = ("__weakref__", "inputs", "op", "types")
+    __slots__ = ("__weakref__", "inputs", "op", "origin", "types")
 
     def __init__(self, op: Operation, inputs: tuple[Value, ...], types: tuple[TensorType, ...]) -> None:
         self.op = op
         self.inputs = inputs
         self.types = types
+        self.origin = trail.NOWHERE
 
     @property
     def outputs(self) -> tuple[Value, ...]:

@@ -74,10 +74,8 @@ def pack(dtype: DType, text: str) -> bytes:
         if dtype.kind == "complex":
             # The last sign that is no exponent's starts the imaginary part.
             place = max((i for i in range(1, len(text)) if text[i] in "+-" and text[i - 1] not in "eE"), default=0)
-            if not place or not text.endswith("j"):
-                raise ValueError(text)
-            part = real_dtype(dtype)
-            return pack(part, text[:place]) + pack(part, text[place:-1])
+            part, imaginary = real_dtype(dtype), text[place:-1] if text.endswith("j") else ""
+            return pack(part, text[:place]) + pack(part, imaginary)
         if dtype.kind == "bool":
             return bytes([_TRUTHS[text]])
         if dtype.name == "bfloat16":
@@ -85,8 +83,8 @@ def pack(dtype: DType, text: str) -> bytes:
             return struct.pack("<H", (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
         number = float(text) if dtype.kind == "float" else int(text)
         return struct.pack("<" + _CODES[dtype.name], number)
-    except (KeyError, OverflowError, ValueError, struct.error):
-        raise ValueError(f"{text!r} is no {dtype.name}") from None
+    except (KeyError, OverflowError, ValueError, struct.error) as error:
+        raise ValueError(f"{text!r} is no {dtype.name}") from error
 
 
 def nested(elements: list[str], shape: tuple[int, ...]) -> str:

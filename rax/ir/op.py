@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 
 from rax.ir import dims
 from rax.ir.dims import Dim, Size
@@ -140,6 +140,10 @@ class Op(Operation):
         """The meaning in NumPy: one array, or a tuple where there are several results."""
         raise NotImplementedError(f"{type(self).__name__}.reference")
 
+    def reference_with(self, evaluate: Callable[[Graph, list[Any]], list[Any]], *arrays: Any) -> tuple[Any, ...]:
+        """The meaning of an operation that holds graphs, given what evaluates one."""
+        raise NotImplementedError(f"{type(self).__name__}.reference_with")
+
     def partial(self, operand: int, *values: Value) -> Derivative | int:
         """Elementwise: d(result)/d(operand), given the operands and then the result.
 
@@ -220,14 +224,14 @@ def exact(value: Any) -> Any:
     if type(value) is bool:
         return ("bool", value)
     if type(value) is tuple:
-        return tuple([exact(item) for item in value])
+        return tuple([exact(item) for item in cast("tuple[Any, ...]", value)])
     return value
 
 
 def map_attribute(value: Any, function: Callable[[Any], Any]) -> Any:
     """Rebuild an attribute with ``function`` applied to each item that is no tuple."""
     if type(value) is tuple:
-        return tuple([map_attribute(item, function) for item in value])
+        return tuple([map_attribute(item, function) for item in cast("tuple[Any, ...]", value)])
     return function(value)
 
 
@@ -291,7 +295,7 @@ def op(name: str, *, since: int) -> Callable[[type[T]], type[T]]:
 
 def missing_slots(cls: type[Op]) -> Iterable[str]:
     """What a class lacks to be an operation, one phrase each."""
-    for slot in ("result", "reference", "batch"):
+    for slot in ("result", "reference_with" if cls.holds_graphs else "reference", "batch"):
         generic = slot == "batch" and cls.batch_results is not Op.batch_results
         if getattr(cls, slot) is getattr(Op, slot) and not generic:
             yield f"no {slot}"

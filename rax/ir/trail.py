@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, Protocol
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -72,7 +71,7 @@ def here() -> Origin:
 
 
 @contextmanager
-def scope(name: str) -> Iterator[None]:
+def scope(name: str) -> Generator[None]:
     """Name the part of the model being built; drawings group nodes by it.
 
     Example:
@@ -87,24 +86,33 @@ def scope(name: str) -> Iterator[None]:
         _scope.reset(token)
 
 
+class Traced(Protocol):
+    """What the trail is kept for: a node. ``origin`` is where it was made outside every trace."""
+
+    origin: Origin
+
+
 class Recorder:
     """Learns of every node made while it is active.
 
     Args:
-        table: where origins are kept, by node.
         outer: the recorder of the enclosing trace; its nodes stay its own.
+
+    Attributes:
+        table: the origin of each node of the trace.
+        pinned: the origin that nodes get in place of the user's line; a transform sets it.
     """
 
-    def __init__(self, table: MutableMapping[Any, Origin], outer: Recorder | None = None) -> None:
-        self.table = table
+    def __init__(self, outer: Recorder | None = None) -> None:
+        self.table: dict[Any, Origin] = {}
         self.outer = outer
         self.pinned: Origin | None = None
 
-    def owns(self, node: object) -> bool:
+    def owns(self, node: Traced) -> bool:
         """Whether the node was made in this trace, not in an enclosing one."""
         return node in self.table
 
-    def created(self, node: object) -> None:
+    def created(self, node: Traced) -> None:
         """Note a node, new or met again."""
         if node in self.table:
             return
@@ -115,21 +123,43 @@ class Recorder:
             outer = outer.outer
         self.table[node] = self.pinned or here()
 
+    def adopt(self, inner: Recorder) -> None:
+        """Own what an inner trace made, where that was no closed graph."""
+        self.table.update(inner.table)
 
-_ambient = Recorder(WeakKeyDictionary())
-_recorder: ContextVar[Recorder] = ContextVar("rax_recorder", default=_ambient)
+
+class _Ambient(Recorder):
+    """The recorder outside every trace: nodes keep their first origin themselves, so that this
+    holds none of them alive. Each thread has its own.
+    """
+
+    def created(self, node: Traced) -> None:
+        if node.origin is NOWHERE:
+            node.origin = self.pinned or here()
+
+    def adopt(self, inner: Recorder) -> None:
+        for node, origin in inner.table.items():
+            if node.origin is NOWHERE:
+                node.origin = origin
+
+
+_recorder: ContextVar[Recorder | None] = ContextVar("rax_recorder", default=None)
 
 
 def recorder() -> Recorder:
-    """The active recorder; outside every trace, one that holds its nodes weakly."""
-    return _recorder.get()
+    """The active recorder."""
+    active = _recorder.get()
+    if active is None:
+        active = _Ambient()
+        _recorder.set(active)
+    return active
 
 
 @contextmanager
-def recording() -> Iterator[Recorder]:
+def recording() -> Generator[Recorder]:
     """Run a trace under a recorder of its own."""
-    outer = _recorder.get()
-    inner = Recorder({}, None if outer is _ambient else outer)
+    outer = recorder()
+    inner = Recorder(None if isinstance(outer, _Ambient) else outer)
     inner.pinned = outer.pinned
     token = _recorder.set(inner)
     try:
@@ -138,15 +168,10 @@ def recording() -> Iterator[Recorder]:
         _recorder.reset(token)
 
 
-def adopt(inner: Recorder) -> None:
-    """Let the active recorder own what an inner trace made, where that was no closed graph."""
-    _recorder.get().table.update(inner.table)
-
-
 @contextmanager
-def pinning() -> Iterator[Recorder]:
+def pinning() -> Generator[Recorder]:
     """Let a transform set ``recorder.pinned`` to the origin of the node it works on."""
-    active = _recorder.get()
+    active = recorder()
     before = active.pinned
     try:
         yield active
@@ -154,11 +179,11 @@ def pinning() -> Iterator[Recorder]:
         active.pinned = before
 
 
-def origin_of(node: object) -> Origin:
+def origin_of(node: Traced) -> Origin:
     """Where a node was made, as far as the active recorders know."""
-    active: Recorder | None = _recorder.get()
+    active: Recorder | None = recorder()
     while active is not None:
         if node in active.table:
             return active.table[node]
         active = active.outer
-    return _ambient.table.get(node, NOWHERE)
+    return node.origin

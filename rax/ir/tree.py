@@ -25,7 +25,8 @@ _KEYED = (DICT, ORDERED, NAMED, DATA)
 _COUNTED = (LIST, TUPLE, ARGUMENTS)
 
 
-def _sort_key(key: Key) -> tuple[bool, Key]:
+def sort_key(key: Key) -> tuple[bool, Key]:
+    """The order of dict keys: integers, then strings."""
     return (isinstance(key, str), key)
 
 
@@ -81,7 +82,7 @@ class Tree:
             return f"does not have {len(self.keys)} keys for {len(self.children)} children"
         if self.kind in _KEYED and len(set(self.keys)) != len(self.keys):
             return "has no key twice"
-        if self.kind == DICT and list(self.keys) != sorted(self.keys, key=_sort_key):
+        if self.kind == DICT and list(self.keys) != sorted(self.keys, key=sort_key):
             return f"has its keys in order, not {', '.join(map(repr, self.keys))}"
         return ""
 
@@ -119,7 +120,7 @@ def _children(nest: Any) -> tuple[str, tuple[Key, ...], list[Any]] | None:
             if not isinstance(key, (str, int)) or isinstance(key, bool):
                 raise TreeError(f"a dict key must be a str or int, not {key!r}")
         ordered = isinstance(nest, collections.OrderedDict)
-        keys = tuple(mapping) if ordered else tuple(sorted(mapping, key=_sort_key))
+        keys = tuple(mapping) if ordered else tuple(sorted(mapping, key=sort_key))
         return ORDERED if ordered else DICT, keys, [mapping[key] for key in keys]
     if isinstance(nest, list):
         return LIST, (), cast("list[Any]", nest)
@@ -152,7 +153,7 @@ def flatten(nest: Any) -> tuple[list[Any], Tree]:
         leaves += below
         children.append(child)
     local = kind in (NAMED, DATA)
-    cls = type(nest)
+    cls = cast("type[Any]", type(nest))
     return leaves, Tree(kind, keys, tuple(children), cls.__name__ if local else "", cls if local else None)
 
 
@@ -190,7 +191,8 @@ def _unflatten(tree: Tree, leaves: Iterator[Any]) -> Any:
 def _stand_in(kind: str, name: str, fields: tuple[str, ...]) -> Callable[..., Any]:
     try:
         if kind == NAMED:
-            return cast("Callable[..., Any]", collections.namedtuple(name, fields))  # noqa: PYI024
+            fresh = collections.namedtuple(name, fields)  # noqa: PYI024  # pyright: ignore[reportUntypedNamedTuple]
+            return cast("Callable[..., Any]", fresh)  # the leaves may be anything
         return dataclasses.make_dataclass(name, fields)
     except (TypeError, ValueError) as error:
         raise TreeError(f"no {kind} can be called {name!r} with the fields {', '.join(map(repr, fields))}") from error
@@ -211,8 +213,10 @@ def paths(tree: Tree, prefix: str = "") -> list[str]:
 
 
 def leaves_like(tree: Tree, nest: Any, what: str) -> list[Any]:
-    """The leaves of a nest that must have the structure of ``tree``; list and tuple may stand
-    for one another, as may a dict and a dataclass or named tuple with the same fields.
+    """The leaves of a nest that must have the structure of ``tree``.
+
+    A list and a tuple may stand for one another, as may a dict, a dataclass and a named tuple
+    with the same fields.
 
     Raises:
         TreeError: the structures differ, naming the first place.
@@ -221,7 +225,8 @@ def leaves_like(tree: Tree, nest: Any, what: str) -> list[Any]:
         if nest is None or _children(nest) is not None:
             raise TreeError(f"{what} must be an array, not {flatten(nest)[1]}")
         return [nest]
-    parts = (NONE, (), []) if nest is None else _children(nest)
+    nothing: tuple[str, tuple[Key, ...], list[Any]] = (NONE, (), [])
+    parts = nothing if nest is None else _children(nest)
     if parts is None:
         raise TreeError(f"{what} must have the structure {tree}, not be a single {type(nest).__name__}")
     kind, keys, items = parts

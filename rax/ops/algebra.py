@@ -5,6 +5,8 @@ They stand below the classes they use, so they look them up in the registry.
 
 from __future__ import annotations
 
+from typing import Any
+
 from rax.ir.dims import Shape, Size
 from rax.ir.node import Value
 from rax.ir.op import REGISTRY
@@ -19,7 +21,8 @@ def add(left: Value, right: Value) -> Value:
 
 def broadcast_to(x: Value, shape: Shape) -> Value:
     """``x`` stretched to a shape; itself if it has that shape."""
-    return x if x.shape == shape else REGISTRY["broadcast_to"](shape=shape)(x)
+    stretch: Any = REGISTRY["broadcast_to"]
+    return x if x.shape == shape else stretch(shape=shape)(x)
 
 
 def full(type: TensorType, number: complex) -> Value:

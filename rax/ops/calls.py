@@ -20,9 +20,13 @@ from rax.ops.subgraphs import check_operands, check_same, fill, flags, invert, p
 Evaluate = Callable[[Graph, list[Array]], list[Array]]
 
 
+def _inputs(dtype: DType, *names: str) -> list[Value]:
+    return [new_input(name, TensorType(dtype, (3,))) for name in names]
+
+
 def _square(dtype: DType) -> Graph:
     """A body for samples: x * x * y."""
-    x, y = (new_input(name, TensorType(dtype, (3,))) for name in ("x", "y"))
+    x, y = _inputs(dtype, "x", "y")
     return Graph((x, y), (multiply(multiply(x, x), y),))
 
 
@@ -42,7 +46,7 @@ class Checkpoint(Op):
         check_operands("checkpoint", self.body, operands)
         return self.body.out_types
 
-    def reference(self, *arrays: Array, evaluate: Evaluate) -> tuple[Array, ...]:
+    def reference_with(self, evaluate: Evaluate, *arrays: Array) -> tuple[Array, ...]:
         return tuple(evaluate(self.body, list(arrays)))
 
     def forward(
@@ -87,14 +91,22 @@ class Checkpoint(Op):
     rejects = (reject(normal(2), normal(3), body=_square, match="checkpoint: the graph takes"),)
 
 
-def _doubled_gradient(dtype: DType) -> dict[str, Graph]:
-    """Graphs for samples: x * x, whose derivative is given truly, as 2 x."""
-    x, kept, ct = (new_input(name, TensorType(dtype, (3,))) for name in ("x", "kept", "ct"))
-    return {
-        "primal": Graph((x,), (multiply(x, x),)),
-        "forward": Graph((x,), (multiply(x, x), x)),
-        "backward": Graph((kept, ct), (add(multiply(kept, ct), multiply(kept, ct)),)),
-    }
+def _primal(dtype: DType) -> Graph:
+    """A function for samples: x * x."""
+    (x,) = _inputs(dtype, "x")
+    return Graph((x,), (multiply(x, x),))
+
+
+def _forward(dtype: DType) -> Graph:
+    """Its forward pass: x * x, keeping x."""
+    (x,) = _inputs(dtype, "x")
+    return Graph((x,), (multiply(x, x), x))
+
+
+def _backward(dtype: DType) -> Graph:
+    """Its backward pass, the true one: 2 x times the cotangent."""
+    kept, ct = _inputs(dtype, "kept", "ct")
+    return Graph((kept, ct), (add(multiply(kept, ct), multiply(kept, ct)),))
 
 
 @op("custom_vjp", since=1)
@@ -121,7 +133,7 @@ class CustomVjp(Op):
         check_same("custom_vjp", "backward returns other cotangents", operands, self.backward_pass.out_types)
         return self.primal.out_types
 
-    def reference(self, *arrays: Array, evaluate: Evaluate) -> tuple[Array, ...]:
+    def reference_with(self, evaluate: Evaluate, *arrays: Array) -> tuple[Array, ...]:
         return tuple(evaluate(self.primal, list(arrays)))
 
     def linearize(
@@ -162,25 +174,14 @@ class CustomVjp(Op):
     def batch_results(
         self, transforms: Transforms, size: Size, batched: tuple[bool, ...], operands: tuple[Value, ...]
     ) -> tuple[Value, ...]:
-        """All three graphs batched; operands shared by the rows are repeated, so that their
-        cotangents sum."""
+        """All three graphs batched; operands the rows share are repeated, so that cotangents sum."""
         graphs = [batch_fully(transforms, g, size) for g in (self.primal, self.forward_pass, self.backward_pass)]
         return CustomVjp(*graphs).results(*all_batched(size, batched, operands))
 
-    samples = (
-        sample(
-            normal(3),
-            primal=lambda dtype: _doubled_gradient(dtype)["primal"],
-            forward_pass=lambda dtype: _doubled_gradient(dtype)["forward"],
-            backward_pass=lambda dtype: _doubled_gradient(dtype)["backward"],
-        ),
-    )  # fmt: skip
+    samples = (sample(normal(3), primal=_primal, forward_pass=_forward, backward_pass=_backward),)
     rejects = (
         reject(
-            normal(2),
-            primal=lambda dtype: _doubled_gradient(dtype)["primal"],
-            forward_pass=lambda dtype: _doubled_gradient(dtype)["forward"],
-            backward_pass=lambda dtype: _doubled_gradient(dtype)["backward"],
+            normal(2), primal=_primal, forward_pass=_forward, backward_pass=_backward,
             match="custom_vjp: the graph takes",
         ),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
+from itertools import chain
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class Cond(Op):
             check_same("cond", "the branches return different types", self.branches[0].out_types, branch.out_types)
         return self.branches[0].out_types
 
-    def reference(self, *arrays: Array, evaluate: Evaluate) -> tuple[Array, ...]:
+    def reference_with(self, evaluate: Evaluate, *arrays: Array) -> tuple[Array, ...]:
         chosen = min(max(int(arrays[0]), 0), len(self.branches) - 1)
         return tuple(evaluate(self.branches[chosen], list(arrays[1:])))
 
@@ -103,7 +103,7 @@ class Cond(Op):
         for place, (primal, linear, nonzero) in enumerate(parts):
             own = [value for _, value in kept[place]]
             columns = [own if row == place else [zeros(t) for t in types[row]] for row in range(len(parts))]
-            branches.append(Graph(primal.inputs, (*primal.outputs[:count], *sum(columns, []))))
+            branches.append(Graph(primal.inputs, (*primal.outputs[:count], *chain.from_iterable(columns))))
             linear_branches.append(_linear_branch(place, primal, linear, nonzero, some, kept, types))
         outputs, saved = split(Cond(tuple(branches)).results(*primals), count)
         chosen = Cond(tuple(linear_branches))
@@ -174,16 +174,24 @@ def _linear_branch(
     values = [own[index] if index in own else by_input[value] for index, value in enumerate(residuals)]
     tangents = unpick(linear.inline((*values, *moving)), nonzero)
     filled = fill(tangents, [value.type for value in primal.outputs[:count]])
-    return Graph((*operands, *sum(saved, []), *moving), pick(filled, some))
+    return Graph((*operands, *chain.from_iterable(saved), *moving), pick(filled, some))
 
 
-def _halving(dtype: DType) -> tuple[Graph, Graph]:
-    """A loop for samples: of (limit; x, step), double x until 4 steps are done."""
+def _loop_inputs(dtype: DType) -> list[Value]:
     shapes = (("limit", int32, ()), ("x", dtype, (2,)), ("step", int32, ()))
-    inputs = [new_input(name, TensorType(d, shape)) for name, d, shape in shapes]
-    limit, x, step = inputs
-    test = Graph(inputs, (less(step, limit),))
-    return test, Graph(inputs, (negative(multiply(x, x)), add(step, scalar(1, int32))))
+    return [new_input(name, TensorType(d, shape)) for name, d, shape in shapes]
+
+
+def _more(dtype: DType) -> Graph:
+    """The condition of a loop for samples, of (limit; x, step): step < limit."""
+    limit, x, step = _loop_inputs(dtype)
+    return Graph((limit, x, step), (less(step, limit),))
+
+
+def _round(dtype: DType) -> Graph:
+    """Its body: x becomes -x * x, and step counts up."""
+    limit, x, step = _loop_inputs(dtype)
+    return Graph((limit, x, step), (negative(multiply(x, x)), add(step, scalar(1, int32))))
 
 
 @op("while_loop", since=1)
@@ -212,7 +220,7 @@ class WhileLoop(Op):
         check_same("while_loop", "the carry changes its type", carry, self.body.out_types)
         return carry
 
-    def reference(self, *arrays: Array, evaluate: Evaluate) -> tuple[Array, ...]:
+    def reference_with(self, evaluate: Evaluate, *arrays: Array) -> tuple[Array, ...]:
         consts, carry = split(arrays, self.num_consts)
         while bool(np.all(evaluate(self.condition, [*consts, *carry])[0])):
             carry = tuple(evaluate(self.body, [*consts, *carry]))
@@ -284,17 +292,17 @@ class WhileLoop(Op):
     samples = (
         sample(
             integers(low=3, high=4, dtype="int32"), normal(2), integers(low=1, high=2, dtype="int32"),
-            condition=lambda dtype: _halving(dtype)[0], body=lambda dtype: _halving(dtype)[1], num_consts=1,
+            condition=_more, body=_round, num_consts=1,
         ),
         sample(
             integers(low=0, high=1, dtype="int32"), normal(2), integers(low=1, high=2, dtype="int32"),
-            condition=lambda dtype: _halving(dtype)[0], body=lambda dtype: _halving(dtype)[1], num_consts=1,
+            condition=_more, body=_round, num_consts=1,
         ),
     )  # fmt: skip
     rejects = (
         reject(
             integers(low=0, high=1, dtype="int32"), normal(3), integers(low=1, high=2, dtype="int32"),
-            condition=lambda dtype: _halving(dtype)[0], body=lambda dtype: _halving(dtype)[1], num_consts=1,
+            condition=_more, body=_round, num_consts=1,
             match="while_loop: the graph takes",
         ),
     )  # fmt: skip

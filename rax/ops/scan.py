@@ -79,7 +79,7 @@ class Scan(Op):
         check_same("scan", "the carry changes its type", carry, new)
         return (*carry, *[y.with_shape((self.length, *y.shape)) for y in ys])
 
-    def reference(self, *arrays: Array, evaluate: Evaluate) -> tuple[Array, ...]:
+    def reference_with(self, evaluate: Evaluate, *arrays: Array) -> tuple[Array, ...]:
         consts, carry, xs = self._parts(arrays)
         length = self.length.__index__()
         y_types = self.body.out_types[self.num_carry :]
@@ -109,9 +109,8 @@ class Scan(Op):
         """One loop that carries values and tangents together."""
         active = self._active(lambda some: transforms.jvp(self.body, some)[1], flags(tangents))
         moved, nonzero = transforms.jvp(self.body, active)
-        on_consts, on_carry, on_xs = self._parts(active)
-        types = [value.type for value in primals]
-        seeds = pick(fill(tangents, types), active)
+        on_consts, on_carry, _ = self._parts(active)
+        seeds = pick(fill(tangents, [value.type for value in primals]), active)
         d_consts, d_carry, d_xs = split(seeds, sum(on_consts), sum(on_carry))
         consts, carry, xs = self._parts(primals)
         ins, d_ins = split(moved.inputs, len(primals))
@@ -161,9 +160,7 @@ class Scan(Op):
             (*d_new, *present(d_results[self.num_carry :])),
         )
         tangent_loop = Scan(tangent_body, len(fixed) + len(d_consts), len(d_carry), self.length, self.reverse)
-        d_final, d_stacked = split(
-            tangent_loop.results(*fixed, *d_consts, *d_carry, *stacked, *d_xs), len(d_carry)
-        )
+        d_final, d_stacked = split(tangent_loop.results(*fixed, *d_consts, *d_carry, *stacked, *d_xs), len(d_carry))
         return outputs, (*unpick(d_final, on_carry), *unpick(d_stacked, nonzero[self.num_carry :]))
 
     def pull_back(
@@ -179,9 +176,7 @@ class Scan(Op):
         moving = (*on_consts, *[True] * len(carry), *on_xs)
         body = transforms.transpose(self.body, moving)
         d_new, d_ys = split(fill(cotangents, self.infer(*[value.type for value in operands])), len(carry))
-        fixed, in_xs, in_new, in_ys = split(
-            body.inputs, len(consts) - sum(on_consts), len(xs) - sum(on_xs), len(d_new)
-        )
+        fixed, in_xs, in_new, in_ys = split(body.inputs, len(consts) - sum(on_consts), len(xs) - sum(on_xs), len(d_new))
         d_consts, d_carry, d_xs = split(body.outputs, sum(on_consts), len(carry))
         totals = [new_input(f"total{index}", value.type) for index, value in enumerate(d_consts)]
         summed = [add(total, part) for total, part in zip(totals, d_consts, strict=True)]

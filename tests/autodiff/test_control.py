@@ -195,9 +195,15 @@ def test_symbolic_length_scans_and_differentiates() -> None:
         (lambda: rax.cond(1.0, lambda: 1, lambda: 2), "cond's condition must be a bool of shape (), not float32[]"),
         (lambda: rax.cond(True, lambda: 1, lambda: 2.0), "branch 1 returns int64[] for its result, branch 0 float32[]"),
         (lambda: rax.cond(True, lambda: (1,), lambda: 1), "branch 1 returns the structure (*,), branch 0 *"),
-        (lambda: rax.scan(lambda c, x: (c * 1.5, None), 0, None, 3), "carry goes in as int64[] and comes out as float32[]"),
+        (
+            lambda: rax.scan(lambda c, x: (c * 1.5, None), 0, None, 3),
+            "carry goes in as int64[] and comes out as float32[]",
+        ),
         (lambda: rax.scan(lambda c, x: (c, None), 0.0), "scan needs xs or a length"),
-        (lambda: rax.while_loop(lambda c: c, lambda c: c, 1.0), "the condition must be one bool of shape (), not float32[]"),
+        (
+            lambda: rax.while_loop(lambda c: c, lambda c: c, 1.0),
+            "the condition must be one bool of shape (), not float32[]",
+        ),
     ],
 )
 def test_what_cannot_be_built_says_why(build: Any, message: str) -> None:

@@ -1,0 +1,43 @@
+"""A graph to break: operations of fixed result types, and nodes no rule has checked."""
+
+from __future__ import annotations
+
+from rax.ir.node import Node, Operation, Value, apply, new_input
+from rax.ir.types import TensorType, tensor_type
+
+VECTOR = tensor_type((3,))
+SCALAR = tensor_type(())
+
+
+class Simple(Operation):
+    """An operation that always gives results of the same types."""
+
+    def __init__(self, name: str, *types: TensorType) -> None:
+        self.name = name
+        self.types = types
+        self.key = (Simple, name, str(types))
+
+    def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
+        return self.types
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def step(name: str, *operands: Value, type: TensorType = VECTOR) -> Value:
+    """One result of a simple operation."""
+    return Value(apply(Simple(name, type), operands))
+
+
+def chain(length: int) -> tuple[Value, Value]:
+    """The first and the last value of a chain of nodes, each the only operand of the next."""
+    first = last = new_input("x", VECTOR)
+    operation = Simple("next", VECTOR)
+    for _ in range(length):
+        last = Value(apply(operation, (last,), (VECTOR,)))
+    return first, last
+
+
+def unchecked(name: str, operands: tuple[Value, ...], claimed: TensorType, *, due: TensorType = VECTOR) -> Value:
+    """A node that claims another type than its rule gives; never interned."""
+    return Value(Node(Simple(name, due), operands, (claimed,)))
