@@ -16,9 +16,9 @@ from rax.frontend.promotion import is_number
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.frontend.trace import Capture, capture, graph_of
 from rax.ir import trail
-from rax.ir.errors import DerivativeError, TreeError
-from rax.ir.graph import Graph, replace_values
-from rax.ir.node import Value
+from rax.ir.errors import DerivativeError, TreeError, UnboundInputError
+from rax.ir.graph import Graph, replace_values, topological
+from rax.ir.node import Input, Value
 from rax.ir.tree import Tree, flatten, unflatten
 
 Function = Callable[..., Any]
@@ -43,11 +43,29 @@ def transformed(function: Function, build: Callable[..., Any], name: str) -> Any
             return build(*args, **kwargs)
         tensors = [as_tensor(leaf) if is_array(leaf) and not is_number(leaf) else leaf for leaf in leaves]
         new_args, new_kwargs = unflatten(tree, tensors)
-        return evaluate(build(*new_args, **new_kwargs))
+        return evaluated(build(*new_args, **new_kwargs), name)
 
     if not callable(function):
         raise TypeError(f"{name} takes a function or a rax.Graph, not {type(function).__name__}")
     return wrapper
+
+
+def evaluated(nest: Any, name: str) -> Any:
+    """The arrays of tensors that a transform, called on arrays, gives.
+
+    Raises:
+        UnboundInputError: a tensor depends on an input, which may be one of a trace long over.
+    """
+    values = [leaf.value for leaf in flatten(nest)[0] if isinstance(leaf, Tensor)]
+    for node in topological(values):
+        if isinstance(node.op, Input):
+            raise UnboundInputError(
+                f"{name} was called on arrays, but its result depends on the input {node.op.label!r}: {node.op.type}",
+                source=trail.here().source,
+                fix=f"call it on tensors, and evaluate the result with a value for {node.op.label!r}; "
+                "a tensor cannot leave the trace it was made in",
+            )
+    return evaluate(nest)
 
 
 @dataclass(frozen=True)
@@ -95,10 +113,10 @@ def capture_arguments(
     specs = [unflatten(tree, [next(types) for _ in range(tree.leaf_count)]) for tree in trees]
 
     def chosen_only(*given: Any) -> Any:
-        full_args = list(args)
+        full_args, named = fresh_handles((list(args), kwargs))
         for index, argument in zip(chosen, given, strict=True):
             full_args[index] = argument
-        return function(*full_args, **kwargs)
+        return function(*full_args, **named)
 
     part = capture(chosen_only, specs, [f"argument{index}" for index in chosen])
     trail.recorder().adopt(part.recorder)
@@ -109,6 +127,12 @@ def capture_arguments(
     first, second = part.out_tree.children
     count = first.leaf_count
     return Captured(part, values, trees, part.outputs[count:], first, part.outputs[:count], second)
+
+
+def fresh_handles(nest: Any) -> Any:
+    """A nest with handles of its own, so that ``x[i] = v`` in a traced function rebinds no handle outside."""
+    leaves, tree = flatten(nest)
+    return unflatten(tree, [Tensor(leaf.value) if isinstance(leaf, Tensor) else leaf for leaf in leaves])
 
 
 def tensors(tree: Tree, values: Sequence[Value]) -> Any:

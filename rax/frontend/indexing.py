@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from rax.frontend.evaluation import concrete
-from rax.frontend.promotion import Handle, as_value, is_number, number_value, weak_dtype
+from rax.frontend.promotion import KIND_RANK, Handle, as_value, is_number, number_value, weak_dtype
 from rax.ir import dims
 from rax.ir.dims import Dim, Shape, Size
 from rax.ir.errors import OutOfRangeError, TypeInferenceError
@@ -166,15 +166,12 @@ def _fit(item: Value, shape: Shape) -> Value:
     return broadcast_to(item, shape)
 
 
-_KIND_ORDER = ("bool", "uint", "int", "float", "complex")
-
-
 def _item(x: Value, item: Any) -> Value:
     """What is assigned, in the dtype of the tensor; a higher kind does not fit."""
     if is_number(item) and weak_dtype(item, x.dtype) is x.dtype:
         return number_value(item, x.dtype)
     value = as_value(item)
-    if _KIND_ORDER.index(value.dtype.kind) > _KIND_ORDER.index(x.dtype.kind) and x.dtype.kind != "uint":
+    if KIND_RANK[value.dtype.kind] > KIND_RANK[x.dtype.kind]:
         raise TypeInferenceError(
             f"{value.dtype} cannot be assigned into {x.dtype}", fix="cast the item, or the tensor, with astype"
         )

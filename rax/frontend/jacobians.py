@@ -11,20 +11,22 @@ from rax.autodiff.linearize import frontier
 from rax.autodiff.transforms import TRANSFORMS
 from rax.autodiff.vjp import vjp as value_vjp
 from rax.frontend.captured import Argnums, Captured, Function, argument_indices, capture_arguments, transformed
+from rax.frontend.promotion import is_number
 from rax.frontend.tensor import Tensor, as_tensor
-from rax.frontend.trace import capture, close
+from rax.frontend.trace import capture, close, positional_names
 from rax.ir import dims, trail
 from rax.ir.dims import Size
 from rax.ir.errors import DerivativeError, TreeError, TypeInferenceError
 from rax.ir.graph import Graph, replace_values
 from rax.ir.node import Value, new_input
-from rax.ir.tree import LEAF, NONE, Tree, flatten, sort_key, unflatten
+from rax.ir.tree import ARGUMENTS, LEAF, NONE, Tree, flatten, paths, sort_key, unflatten
 from rax.ir.types import TensorType, int64, normalize_axis
 from rax.ops.algebra import broadcast_to, zeros
 from rax.ops.comparison import equal
 from rax.ops.creation import Iota
 from rax.ops.selection import Cast
 from rax.ops.shape import moveaxis, reshape
+from rax.ops.subgraphs import pick
 
 Axes = Any
 """An int, None, or a nest of them that is a prefix of the arguments."""
@@ -65,7 +67,7 @@ def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0, axis_size: S
     Args:
         function: a function, or a graph.
         in_axes: the batch axis of each argument: an int, None for an argument all rows share, or a
-            nest of these that is a prefix of the arguments.
+            nest of these that is a prefix of the arguments. Python numbers that rows share stay weak.
         out_axes: where the batch axis goes in the results; None only for results all rows share.
         axis_size: the number of rows, needed only where no argument has the axis.
 
@@ -84,10 +86,19 @@ def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0, axis_size: S
 
     def build(*args: Any) -> Any:
         leaves, tree = flatten(args)
-        axes = axes_of(_prefix(in_axes), tree, "in_axes")
-        values = [as_tensor(leaf).value for leaf in leaves]
-        size, rows, front = _rows(values, axes, axis_size)
-        captured = capture(function, list(unflatten(tree, rows)))
+        given = axes_of(_prefix(in_axes), tree, "in_axes")
+        weak = [is_number(leaf) and axis is None for leaf, axis in zip(leaves, given, strict=True)]
+        strong = [not shared for shared in weak]
+        axes = pick(given, strong)
+        size, rows, front = _rows([as_tensor(leaf).value for leaf in pick(leaves, strong)], axes, axis_size)
+
+        def row(*tensors: Any) -> Any:
+            rest = iter(tensors)
+            mixed = [leaf if shared else next(rest) for leaf, shared in zip(leaves, weak, strict=True)]
+            return function(*unflatten(tree, mixed))
+
+        labels = paths(Tree(ARGUMENTS, positional_names(function, len(args)), tree.children))
+        captured = capture(row, rows, pick(labels, strong))
         trail.recorder().adopt(captured.recorder)
         graph = close(captured)
         batched = (*[False] * len(captured.free), *[axis is not None for axis in axes])
@@ -244,6 +255,12 @@ def jacrev(function: Function, argnums: Argnums = 0) -> Any:
     """The Jacobian by reverse mode: best where there are fewer outputs than inputs.
 
     See :func:`jacfwd` for arguments and result.
+
+    Example:
+        >>> import numpy as np
+        >>> jacrev(lambda x: x[0] * x)(np.array([1, 2], dtype="float32"))
+        array([[2., 0.],
+               [2., 1.]], dtype=float32)
     """
     return _jacobian(function, argnums, "jacrev", _lines)
 

@@ -20,7 +20,9 @@ from rax.ops.arrays import Array, constant, scalar
 from rax.ops.creation import dim_size
 from rax.ops.selection import cast
 
-_KINDS = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
+KIND_RANK = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
+"""A number of higher rank does not fit a dtype of lower."""
+
 _INTEGER_BITS = {"int": 1, "uint": 0}
 
 
@@ -73,7 +75,7 @@ def weak_dtype(number: Number, beside: DType) -> DType:
         (float32, float32, complex64)
     """
     default = number_kind(number)
-    if _KINDS[default.kind] <= _KINDS[beside.kind]:
+    if KIND_RANK[default.kind] <= KIND_RANK[beside.kind]:
         return beside
     return complex_dtype(beside) if default.kind == "complex" and beside.kind == "float" else default
 

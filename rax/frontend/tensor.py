@@ -132,8 +132,15 @@ class Tensor(Handle):
             return array.copy() if copy else array
         return array.astype(dtype, copy=False)
 
-    def __dlpack__(self, **options: Any) -> Any:
-        return self._array("DLPack").copy().__dlpack__(**options)
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: tuple[int, int] | None = None,
+        dl_device: tuple[Any, int] | None = None, copy: bool | None = None,
+    ) -> Any:  # fmt: skip
+        array = self._array("DLPack")
+        if copy is None and (max_version is None or max_version < (1, 0)):
+            array = array.copy()  # before version 1 DLPack cannot say that memory is read-only
+        exporter: Any = array
+        return exporter.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self) -> tuple[Any, Any]:
         return self._array("DLPack").__dlpack_device__()

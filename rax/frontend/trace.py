@@ -305,7 +305,7 @@ def bind_arguments(
             try:
                 signature.bind(*args, **named)
             except TypeError as error:
-                raise TreeError(f"{_title(function)}{signature} cannot take these arguments: {error}") from None
+                raise TreeError(f"{_title(function)} cannot take these arguments: {error}") from None
         names = (*_names(signature, len(args)), *named)
 
     def call(*values: Any) -> Any:

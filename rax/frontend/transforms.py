@@ -12,13 +12,13 @@ from typing import Any
 from rax.autodiff.jvp import push
 from rax.autodiff.transforms import TRANSFORMS
 from rax.autodiff.vjp import vjp as value_vjp
-from rax.frontend.call import evaluate
 from rax.frontend.captured import (
     Argnums,
     Function,
     argument_indices,
     by_argument,
     capture_arguments,
+    evaluated,
     tensors,
     transformed,
 )
@@ -204,7 +204,7 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> Any:
     results, pull_values = value_vjp((*got.outputs, *got.aux), got.part.inputs)
     count = len(got.outputs)
     new = got.at_values(results)
-    finish = evaluate if concrete else _identity
+    finish = _evaluated if concrete else _identity
 
     def pullback(cotangent: Any) -> Any:
         given = [isinstance(leaf, Tensor) for leaf in flatten(cotangent)[0]]
@@ -222,3 +222,7 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> Any:
 
 def _identity(nest: Any) -> Any:
     return nest
+
+
+def _evaluated(nest: Any) -> Any:
+    return evaluated(nest, "vjp")

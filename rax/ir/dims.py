@@ -88,9 +88,7 @@ class Dim:
         self._hash = hash(terms)
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (
-            isinstance(other, Dim) and self._hash == other._hash and self.terms == other.terms
-        )
+        return self is other or (isinstance(other, Dim) and self._hash == other._hash and self.terms == other.terms)
 
     def __hash__(self) -> int:
         return self._hash

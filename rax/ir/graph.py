@@ -11,7 +11,7 @@ from rax.ir.dims import Dim, Size
 from rax.ir.errors import RaxError, UnboundInputError
 from rax.ir.node import Constant, Input, Node, Value, apply, new_input
 from rax.ir.trail import NOWHERE, Origin
-from rax.ir.tree import ARGUMENTS, LEAF_TREE, TUPLE, Tree, paths
+from rax.ir.tree import ARGUMENTS, LEAF_TREE, TUPLE, Tree, paths, unflatten
 from rax.ir.types import DType, TensorType
 
 
@@ -76,6 +76,14 @@ class Graph:
 
     Attributes:
         nodes: every node, each after its operands; inputs first.
+
+    Example:
+        >>> import rax
+        >>> graph = rax.trace(lambda x: x * 2, rax.spec(("n",)))
+        >>> graph.input_names, graph.in_types, graph.out_types
+        (('x',), (float32[n],), (float32[n],))
+        >>> graph([1.0, 2.0])
+        array([2., 4.], dtype=float32)
     """
 
     def __init__(
@@ -121,6 +129,11 @@ class Graph:
     def in_types(self) -> tuple[TensorType, ...]:
         """The type of each input."""
         return tuple(value.type for value in self.inputs)
+
+    @property
+    def specs(self) -> tuple[Any, ...]:
+        """For each argument the nest of its types: what to trace a function with that calls this graph."""
+        return unflatten(self.in_tree, self.in_types)
 
     @property
     def out_types(self) -> tuple[TensorType, ...]:
@@ -172,8 +185,9 @@ class Graph:
         """As :meth:`inline`, for any values of the graph."""
         new: dict[Value, Value] = dict(zip(self.inputs, values, strict=True))
         with trail.pinning() as recorder:
+            outer = recorder.pinned
             for node in self.nodes[len(self.inputs) :]:
-                recorder.pinned = self.origins.get(node)
+                recorder.pinned = self.origins.get(node, outer)
                 op = node.op.substitute_dims(dim_values) if dim_values else node.op
                 operands = [new[value] for value in node.inputs]
                 same = op is node.op and all(a.type == b.type for a, b in zip(operands, node.inputs, strict=True))
@@ -194,12 +208,11 @@ class Graph:
 
     @property
     def dim_names(self) -> tuple[str, ...]:
-        """The named dims of the inputs and of every node, sorted."""
+        """The named dims of every type, and of the operations with the graphs they hold, sorted."""
         found: set[str] = set()
         for node in self.nodes:
-            for node_type in node.types:
-                for size in node_type.shape:
-                    found.update(dims.variables(size))
+            for attribute in (*node.types, *node.op.key[1:]):
+                found.update(_dim_names(attribute))
         return tuple(sorted(found))
 
     # Served by other layers, which register themselves (see rax.ir.services).
@@ -228,6 +241,17 @@ def _label(value: Value) -> str:
     if not isinstance(value.node.op, Input):
         raise RaxError(f"a graph's input must be an input node, not {value!r}")
     return value.node.op.label
+
+
+def _dim_names(attribute: Any) -> Iterable[str]:
+    if isinstance(attribute, Graph):
+        return attribute.dim_names
+    if isinstance(attribute, Dim):
+        return dims.variables(attribute)
+    parts: Any = attribute.shape if isinstance(attribute, TensorType) else attribute
+    if type(parts) is not tuple:
+        return ()
+    return [name for part in cast("tuple[Any, ...]", parts) for name in _dim_names(part)]
 
 
 def _canonical(attribute: Any) -> str:

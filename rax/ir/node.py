@@ -129,8 +129,14 @@ def apply(op: Operation, inputs: Iterable[Value], types: tuple[TensorType, ...] 
         TypeInferenceError: the operation is not defined on these operands.
     """
     inputs = tuple(inputs)
-    # The ids stay valid: the entry goes when the node does, and the node holds its inputs.
-    key = (op.key, *[(id(value.node), value.index) for value in inputs])
+    # The ids stay valid: the entry goes when the node does, and the node holds its inputs. An
+    # index is never mistaken for an id, so that of a first result can be left out.
+    parts: list[Any] = [op.key]
+    for value in inputs:
+        parts.append(id(value.node))
+        if value.index:
+            parts.append(value.index)
+    key = tuple(parts)
     entry = _table.get(key)
     node = entry() if entry is not None else None
     if node is None:

@@ -8,6 +8,7 @@ class that leaves a slot open.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 
@@ -110,6 +111,11 @@ class Op(Operation):
 
     def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
         """The types of the results."""
+        # A cache must not keep graphs alive, and equal operations on equal types are common.
+        return self.checked(operands) if self.holds_graphs else _inferred(self, operands)
+
+    def checked(self, operands: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        """The type rule with the number of operands checked."""
         if len(operands) != self.arity >= 0:
             plural = "s" * (self.arity != 1)
             raise TypeInferenceError(f"{self.name} takes {self.arity} operand{plural}, not {len(operands)}")
@@ -212,6 +218,11 @@ class Op(Operation):
         del transforms
         result = self.batch(size, batched, *operands)
         return result if isinstance(result, tuple) else (result,)
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _inferred(op: Op, operands: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+    return op.checked(operands)
 
 
 DERIVATIVE_SLOTS = ("partial", "jvp", "transpose", "expand")

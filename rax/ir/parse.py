@@ -98,7 +98,9 @@ class _Parser:
 
     # Errors and tokens.
 
-    def fail(self, what: str, place: int | None = None, *, fix: str = "", cause: BaseException | None = None) -> NoReturn:
+    def fail(
+        self, what: str, place: int | None = None, *, fix: str = "", cause: BaseException | None = None
+    ) -> NoReturn:
         """Raise with the line, the column and a caret."""
         place = self.place if place is None else place
         start = self.text.rfind("\n", 0, place) + 1

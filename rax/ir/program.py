@@ -7,9 +7,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rax.ir import services
 from rax.ir.errors import BindingError, RaxError
 from rax.ir.graph import Graph
 from rax.ir.node import Literal
+from rax.ir.tree import flatten, paths
+
+
+def literals(nest: Mapping[str, Any]) -> dict[str, Literal]:
+    """A literal for each array in a nest, by its path, such as ``params.w1``; literals stay what they are."""
+    leaves, tree = flatten(nest)
+    return {
+        path: leaf if isinstance(leaf, Literal) else services.get("array_literal")(leaf)
+        for path, leaf in sorted(zip(paths(tree), leaves, strict=True), key=lambda row: row[0])
+    }
 
 
 @dataclass(frozen=True)
@@ -17,14 +28,23 @@ class Example:
     """Inputs an entry can be run on, and the outputs that are due.
 
     Attributes:
-        inputs: by input name; inputs that have a default may be left out.
-        outputs: by output name; the outputs that are checked.
+        inputs: arrays by input name, or nests of them; inputs that have a default may be left out.
+        outputs: arrays by output name, or nests of them; the outputs that are checked.
         display: how to show a named input or output, such as ``{"images": "image"}``.
+
+    Example:
+        >>> example = Example({"params": {"w": [1.0, 2.0]}})
+        >>> sorted(example.inputs)
+        ['params.w.0', 'params.w.1']
     """
 
-    inputs: Mapping[str, Literal] = field(default_factory=dict[str, Literal])
-    outputs: Mapping[str, Literal] = field(default_factory=dict[str, Literal])
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     display: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", literals(self.inputs))
+        object.__setattr__(self, "outputs", literals(self.outputs))
 
 
 class Program(Mapping[str, Graph]):
@@ -32,13 +52,21 @@ class Program(Mapping[str, Graph]):
 
     Args:
         entries: the graphs by name; or give them as keyword arguments.
-        defaults: the value an input takes, in any entry, where the caller gives none.
+        defaults: arrays by input name, or nests of them: the value an input takes, in any entry,
+            where the caller gives none.
         examples: an example for an entry, by entry name.
         main: the entry that runs when none is named; by default the only one, or ``"main"``.
 
     Raises:
         RaxError: an example or ``main`` names no entry.
         BindingError: a default or example does not fit the input or output it names.
+
+    Example:
+        >>> import rax
+        >>> line = rax.trace(lambda w, x: w * x, rax.spec(()), rax.spec(("n",)))
+        >>> program = Program(line=line, slope=rax.grad(rax.trace(lambda w: w * w, rax.spec(()))), main="line")
+        >>> list(program), program["line"].input_names
+        (['line', 'slope'], ('w', 'x'))
     """
 
     def __init__(
@@ -46,13 +74,13 @@ class Program(Mapping[str, Graph]):
         entries: Mapping[str, Graph] | None = None,
         /,
         *,
-        defaults: Mapping[str, Literal] | None = None,
+        defaults: Mapping[str, Any] | None = None,
         examples: Mapping[str, Example] | None = None,
         main: str | None = None,
         **graphs: Graph,
     ) -> None:
         self._entries = dict(sorted({**(entries or {}), **graphs}.items()))
-        self.defaults: Mapping[str, Literal] = dict(sorted((defaults or {}).items()))
+        self.defaults: Mapping[str, Literal] = literals(defaults or {})
         self.examples: Mapping[str, Example] = dict(sorted((examples or {}).items()))
         only = next(iter(self._entries)) if len(self._entries) == 1 else None
         self.main = main or ("main" if "main" in self._entries else only)

@@ -129,8 +129,9 @@ class Recorder:
 
 
 class _Ambient(Recorder):
-    """The recorder outside every trace: nodes keep their first origin themselves, so that this
-    holds none of them alive. Each thread has its own.
+    """The recorder of a thread outside every trace.
+
+    Nodes keep their first origin themselves, so that this holds none of them alive.
     """
 
     def created(self, node: Traced) -> None:

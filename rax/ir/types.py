@@ -127,9 +127,7 @@ def promote(first: DType, second: DType) -> DType:
         if low.kind == high.kind or low.itemsize < high.itemsize:
             return high
         if low.itemsize == 8:
-            raise TypeInferenceError(
-                f"{low} and {high} have no common integer dtype", fix="cast one side with astype"
-            )
+            raise TypeInferenceError(f"{low} and {high} have no common integer dtype", fix="cast one side with astype")
         return _SIGNED[low.itemsize * 2]
     if low.kind in ("int", "uint"):
         return high

@@ -132,5 +132,3 @@ class _Check:
 
 def _listed(types: tuple[TensorType, ...]) -> str:
     return ", ".join(map(str, types)) or "nothing"
-
-

@@ -83,6 +83,11 @@ def concrete(shape: Shape) -> tuple[int, ...]:
     return tuple(size.__index__() for size in shape)
 
 
+def quietly() -> np.errstate:
+    """A context in which NumPy says nothing of NaNs, infinities and overflow, which are values like others."""
+    return np.errstate(all="ignore")
+
+
 def wide(array: Array) -> Array:
     """Half-precision floats as float32, to compare or accumulate in; anything else as it is."""
     half = array.dtype.itemsize == 2 and array.dtype.kind not in "iu"

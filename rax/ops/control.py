@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 import numpy as np
@@ -12,15 +12,18 @@ from rax.ir.errors import DerivativeError, TypeInferenceError
 from rax.ir.graph import Graph
 from rax.ir.node import Value, new_input
 from rax.ir.op import Derivative, Op, Transforms, op
-from rax.ir.types import DType, TensorType, bool_, int32
-from rax.ops.algebra import add, all_batched, zeros
+from rax.ir.types import DType, TensorType, bool_, int32, int64
+from rax.ops.algebra import add, all_batched, broadcast_to, zeros
 from rax.ops.arithmetic import maximum, minimum
 from rax.ops.arrays import Array, scalar
+from rax.ops.broadcasting import Sum
 from rax.ops.comparison import equal, less
+from rax.ops.cumulative import CumulativeSum
 from rax.ops.elementwise import align, multiply, negative
+from rax.ops.indexing import Gather
 from rax.ops.reduction import AnyTrue
 from rax.ops.samples import FLOATS, integers, normal, reject, sample
-from rax.ops.selection import where
+from rax.ops.selection import Cast, stop_gradient, where
 from rax.ops.subgraphs import check_operands, check_same, fill, flags, invert, pick, present, split, unpick
 
 Evaluate = Callable[[Graph, list[Array]], list[Array]]
@@ -38,6 +41,31 @@ def _branches(dtype: DType) -> tuple[Graph, ...]:
 def choose(test: Value, yes: Value, no: Value) -> Value:
     """``yes`` where a truth value for each batch row holds, else ``no``; both with the batch axis."""
     return where(*align((True,) * 3, (test, yes, no)))
+
+
+def borrow(test: Value, operands: Sequence[Value], batched: Sequence[bool]) -> list[Value]:
+    """Operands whose rows hold, where a test fails, what the first row has for which it holds.
+
+    A graph is thereby computed, and differentiated, only on rows that a loop over the rows would
+    give it: no index is out of range, no logarithm infinite, for the sake of a row not wanted.
+    The test must hold for some row. No derivative flows to the row that lends.
+    """
+    so_far = CumulativeSum(0)(Cast(int64)(test))
+    first = Sum((0,))(Cast(int64)(equal(so_far, scalar(0, int64))))
+    return [
+        choose(test, value, broadcast_to(stop_gradient(Gather()(value, first)), value.shape)) if some else value
+        for value, some in zip(operands, batched, strict=True)
+    ]
+
+
+def run_where(test: Value, graph: Graph, operands: Sequence[Value], batched: Sequence[bool]) -> tuple[Value, ...]:
+    """A batched graph's results, of meaning only in rows where a test holds; not run if it holds in none."""
+    types = [value.type for value in (test, *operands)]
+    holds, *inside = inputs = [new_input(f"operand{index}", t) for index, t in enumerate(types)]
+    some = Graph(inputs, graph.inline(borrow(holds, inside, batched)))
+    unused = [new_input(f"operand{index}", t) for index, t in enumerate(types)]
+    none = Graph(unused, [zeros(t) for t in some.out_types])
+    return Cond((none, some)).results(Cast(int32)(AnyTrue((0,))(test)), test, *operands)
 
 
 @op("cond", since=1)
@@ -126,7 +154,7 @@ class Cond(Op):
     def batch_results(
         self, transforms: Transforms, size: Size, batched: tuple[bool, ...], operands: tuple[Value, ...]
     ) -> tuple[Value, ...]:
-        """Batched branches; where the index is batched too, all of them and a selection."""
+        """Batched branches; where the index is batched too, each on its rows, and a selection."""
         everything = (True,) * len(self.branches[0].outputs)
         moved = [transforms.batch(branch, size, batched[1:], everything)[0] for branch in self.branches]
         index, *rest = operands
@@ -134,10 +162,11 @@ class Cond(Op):
             return Cond(tuple(moved)).results(index, *rest)
         last = scalar(len(moved) - 1, int32)
         index = minimum(maximum(index, scalar(0, int32)), last)
-        results = list(moved[0].inline(rest))
-        for place, branch in enumerate(moved[1:], start=1):
+        results: list[Value] = []
+        for place, branch in enumerate(moved):
             test = equal(index, scalar(place, int32))
-            results = [choose(test, new, old) for new, old in zip(branch.inline(rest), results, strict=True)]
+            found = run_where(test, branch, rest, batched[1:])
+            results = [choose(test, *pair) for pair in zip(found, results, strict=True)] if results else list(found)
         return tuple(results)
 
     samples = (
@@ -239,7 +268,13 @@ class WhileLoop(Op):
     def linearize(
         self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
     ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
-        """One loop that carries values and tangents; it cannot be transposed."""
+        """The loop as it is, and one for the tangents, which fails only where it must be transposed."""
+        return self.results(*primals), self.forward(transforms, primals, tangents)[1]
+
+    def forward(
+        self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
+    ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
+        """One loop that carries values and tangents."""
         active = self._grow(lambda some: transforms.jvp(self.body, some)[1], flags(tangents))
         moved, nonzero = transforms.jvp(self.body, active)
         consts, carry = split(primals, self.num_consts)
@@ -285,6 +320,7 @@ class WhileLoop(Op):
         new = body.outputs
         if tested:
             old = inputs[self.num_consts :]
+            new = body.inline(borrow(test[0], inputs, wide))
             new = tuple(choose(test[0], after, before) for after, before in zip(new, old, strict=True))
             test = (AnyTrue((0,))(test[0]),)
         return WhileLoop(Graph(inputs, test), Graph(inputs, new), self.num_consts).results(*consts, *start)

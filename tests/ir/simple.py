@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from rax.ir.node import Node, Operation, Value, apply, new_input
+from rax.ir.op import Op
 from rax.ir.types import TensorType, tensor_type
 
 VECTOR = tensor_type((3,))
@@ -13,7 +17,7 @@ class Simple(Operation):
     """An operation that always gives results of the same types."""
 
     def __init__(self, name: str, *types: TensorType) -> None:
-        self.name = name
+        self.name = name  # pyright: ignore[reportAttributeAccessIssue]  # one class stands for many operations
         self.types = types
         self.key = (Simple, name, str(types))
 
@@ -22,6 +26,17 @@ class Simple(Operation):
 
     def __repr__(self) -> str:
         return self.name
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Anything(Op):
+    """An operation with one attribute, of any kind."""
+
+    name = "anything"
+    value: Any = None
+
+    def result(self, *operands: TensorType) -> TensorType:
+        return operands[0] if operands else VECTOR
 
 
 def step(name: str, *operands: Value, type: TensorType = VECTOR) -> Value:

@@ -24,8 +24,8 @@ OPERATIONS: dict[str, tuple[Operation, Callable[[int, int], int]]] = {
     "-": (lambda a, b: a - b, operator.sub),
     "*": (lambda a, b: a * b, operator.mul),
     "//": (dims.floor_divide, operator.floordiv),
-    "min": (dims.minimum, lambda a, b: min(a, b)),
-    "max": (dims.maximum, lambda a, b: max(a, b)),
+    "min": (dims.minimum, lambda *numbers: min(numbers)),
+    "max": (dims.maximum, lambda *numbers: max(numbers)),
 }
 
 leaves = st.one_of(st.integers(-6, 6), st.sampled_from(NAMES).map(dims.variable))

@@ -6,13 +6,13 @@ import random
 
 import pytest
 
-from rax.ir import trail
+from rax.ir import dims, trail
 from rax.ir.errors import RaxError, UnboundInputError
 from rax.ir.graph import Graph, topological
 from rax.ir.node import Node, Value, apply, new_input
 from rax.ir.tree import LEAF_TREE, Tree
 from rax.ir.types import TensorType, tensor_type
-from tests.ir.simple import SCALAR, VECTOR, Simple, chain, step
+from tests.ir.simple import SCALAR, VECTOR, Anything, Simple, chain, step
 
 
 def in_order(nodes: tuple[Node, ...] | list[Node]) -> bool:
@@ -162,6 +162,16 @@ def test_dims_are_listed_and_replaced() -> None:
     assert fixed.in_types == fixed.out_types == (tensor_type(("batch", 4)),)
     assert fixed.dim_names == ("batch",)
     assert graph.substitute_dims({"other": 3}) is graph
+
+
+def test_dims_that_stand_in_attributes_alone_are_replaced_too() -> None:
+    x = new_input("x", VECTOR)
+    inner = Graph((x,), (Anything((3, (dims.dim("n") + 1, tensor_type("m"))))(x),))
+    outer = Graph((x,), (Anything((inner,))(x),))
+    assert inner.dim_names == outer.dim_names == ("m", "n")
+    fixed = outer.substitute_dims({"n": 4})
+    assert fixed.dim_names == ("m",)
+    assert fixed.substitute_dims({"m": 2}).dim_names == ()
 
 
 def test_a_graph_keeps_where_its_nodes_came_from() -> None:

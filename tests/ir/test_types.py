@@ -221,7 +221,7 @@ def test_tensor_types() -> None:
     assert (kind.ndim, str(kind.size), str(kind.nbytes)) == (2, "3*batch", "24*batch")
     assert kind == TensorType(types.float64, (dims.dim("batch"), 3))
     assert hash(kind) == hash(tensor_type(("batch", 3), np.float64))
-    assert kind.with_shape((2,)) == tensor_type(2, float) .with_dtype(types.float64)
+    assert kind.with_shape((2,)) == tensor_type(2, float).with_dtype(types.float64)
     assert str(tensor_type(())) == "float32[]"
     assert tensor_type(()).size == 1
     assert pickle.loads(pickle.dumps(kind)) == kind

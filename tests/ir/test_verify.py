@@ -59,8 +59,8 @@ def test_graphs_as_they_are_built_pass() -> None:
     verify(Graph((), (arrays.constant([1.0, 2.0]), arrays.scalar(1, float32))))
 
 
-def test_a_chain_of_a_hundred_thousand_nodes_passes() -> None:
-    first, last = chain(100_000)
+def test_a_long_chain_passes_without_recursion() -> None:
+    first, last = chain(20_000)
     verify(Graph((first,), (last,)))
 
 

@@ -1,0 +1,78 @@
+"""What the sections share: reading axes, shapes and devices as the standard lets them be given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rax.frontend.promotion import TensorLike, as_value
+from rax.frontend.tensor import Tensor
+from rax.ir import dims
+from rax.ir.dims import Dim, Shape
+from rax.ir.errors import TypeInferenceError
+from rax.ir.node import Value
+from rax.ir.types import DType, normalize_axis
+from rax.ops.selection import cast as convert
+from rax.ops.shape import expand_dims
+
+SizeLike = int | str | Dim | Tensor
+ShapeLike = SizeLike | Iterable[SizeLike]
+Axes = int | Sequence[int] | None
+
+
+def as_shape(shape: ShapeLike) -> Shape:
+    """A shape from a size or an iterable of sizes; a string names a symbolic one."""
+    return dims.as_shape(as_list(shape))
+
+
+def as_list(given: Any) -> list[Any]:
+    """One item, or the items of an iterable, as a list; strings and sizes are items."""
+    return [given] if isinstance(given, (str, Dim)) or hasattr(given, "__index__") else list(given)
+
+
+def as_axes(axis: Axes, ndim: int) -> tuple[int, ...]:
+    """Axes counted from the front, in order; all of them for None.
+
+    Raises:
+        TypeInferenceError: an axis is out of range or given twice.
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    axes = sorted(normalize_axis(number.__index__(), ndim) for number in as_list(axis))
+    if len(set(axes)) != len(axes):
+        raise TypeInferenceError(f"the same axis is given twice: {axis}")
+    return tuple(axes)
+
+
+def one_axis(axis: int | None, x: Value, name: str) -> int:
+    """The axis counted from the front; None will do where there is only one.
+
+    Raises:
+        TypeInferenceError: the axis is out of range, or None beside several axes.
+    """
+    if axis is None:
+        if x.ndim != 1:
+            raise TypeInferenceError(f"{name} needs an axis for {x.type}", fix="give axis=…, or reshape to one axis")
+        return 0
+    return normalize_axis(axis.__index__(), x.ndim)
+
+
+def with_axes(result: Value, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    """A reduction's result, with the reduced axes of size 1 back if they are to stay."""
+    return Tensor(expand_dims(result, axes) if keepdims else result)
+
+
+def inexact(x: TensorLike, default: DType) -> Value:
+    """A value of a floating or complex dtype; bools and integers in the default one."""
+    value = as_value(x)
+    return value if value.dtype.is_inexact else convert(value, default)
+
+
+def check_device(device: Any) -> None:
+    """Check that a device is the one there is.
+
+    Raises:
+        TypeInferenceError: it is another one.
+    """
+    if device not in (None, "cpu"):
+        raise TypeInferenceError(f"a tensor lives on 'cpu', not {device!r}", fix="choose a backend in rax.compile")

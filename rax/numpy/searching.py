@@ -1,0 +1,149 @@
+"""Where something is: extrema, non-zero elements, places in sorted vectors, and choosing by a mask."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rax.frontend.evaluation import concrete
+from rax.frontend.promotion import TensorLike, as_value, promote_operands
+from rax.frontend.tensor import Tensor
+from rax.ir.errors import TypeInferenceError
+from rax.ir.node import Value
+from rax.ir.types import bool_, int8, int64, normalize_axis
+from rax.numpy.common import Axes, as_axes, with_axes
+from rax.ops import reduction, selection, sorting
+from rax.ops.arrays import constant
+from rax.ops.broadcasting import Sum
+from rax.ops.indexing import Gather
+from rax.ops.shape import reshape
+
+_STATIC = "the shape of the result depends on values: compute it outside the traced function, or use rax.numpy.where"
+
+
+def argmax(x: TensorLike, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """The position of the largest element along an axis, the first of equals; int64.
+
+    Args:
+        x: real numbers, of any shape.
+        axis: the axis; None counts positions in the flattened tensor.
+        keepdims: whether the axis stays, of size 1.
+
+    Raises:
+        TypeInferenceError: there are no elements, or they are complex.
+
+    Example:
+        >>> from rax.numpy import asarray
+        >>> argmax(asarray([3, 5, 4]))
+        Tensor(1, dtype=int64)
+    """
+    return _position(reduction.ArgMax, x, axis, keepdims)
+
+
+def argmin(x: TensorLike, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """The position of the smallest element along an axis, the first of equals; int64.
+
+    Args:
+        x: real numbers, of any shape.
+        axis: the axis; None counts positions in the flattened tensor.
+        keepdims: whether the axis stays, of size 1.
+
+    Raises:
+        TypeInferenceError: there are no elements, or they are complex.
+
+    Example:
+        >>> from rax.numpy import asarray
+        >>> argmin(asarray([3, 5, 4]))
+        Tensor(0, dtype=int64)
+    """
+    return _position(reduction.ArgMin, x, axis, keepdims)
+
+
+def _position(op: type[reduction.Position], x: TensorLike, axis: int | None, keepdims: bool) -> Tensor:
+    value = as_value(x)
+    if value.dtype is bool_:
+        value = selection.cast(value, int8)
+    if axis is not None:
+        place = normalize_axis(axis, value.ndim)
+        return with_axes(op(place)(value), (place,), keepdims)
+    result = op(0)(reshape(value, (value.type.size,)))
+    return Tensor(reshape(result, (1,) * value.ndim) if keepdims else result)
+
+
+def count_nonzero(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """The number of elements along axes that are not 0; int64.
+
+    Example:
+        >>> from rax.numpy import asarray
+        >>> count_nonzero(asarray([[1, 0], [2, 3]]), axis=0)
+        Tensor([2, 1], dtype=int64)
+    """
+    value = as_value(x)
+    axes = as_axes(axis, value.ndim)
+    truth = selection.cast(selection.cast(value, bool_), int64)
+    return with_axes(Sum(axes)(truth), axes, keepdims)
+
+
+def nonzero(x: TensorLike, /) -> tuple[Tensor, ...]:
+    """The positions of the elements that are not 0, one vector of int64 an axis.
+
+    Raises:
+        TypeInferenceError: ``x`` is a scalar.
+        UnboundInputError: ``x`` depends on an input; its values fix the result's shape.
+
+    Example:
+        >>> from rax.numpy import asarray
+        >>> nonzero(asarray([0, 7, 8]))
+        (Tensor([1, 2], dtype=int64),)
+    """
+    value = as_value(x)
+    if not value.ndim:
+        raise TypeInferenceError("nonzero is not defined on scalars", fix="compare with 0")
+    return tuple(Tensor(constant(places)) for places in np.nonzero(concrete(value, "nonzero", _STATIC)))
+
+
+def searchsorted(x1: TensorLike, x2: TensorLike, /, *, side: str = "left", sorter: TensorLike | None = None) -> Tensor:
+    """Where values belong in a sorted vector; int64.
+
+    Args:
+        x1: the sorted vector.
+        x2: the values, of any shape.
+        side: of elements equal to a value, whether it goes to their ``"left"`` or ``"right"``.
+        sorter: positions that sort ``x1``, as :func:`argsort` gives them; None if it is sorted.
+
+    Raises:
+        TypeInferenceError: ``x1`` is no vector, or ``side`` is neither.
+
+    Example:
+        >>> from rax.numpy import asarray
+        >>> searchsorted(asarray([1, 3, 3, 5]), asarray([3, 9]))
+        Tensor([1, 4], dtype=int64)
+    """
+    ordered, wanted = promote_operands(x1, x2)
+    if ordered.ndim != 1:
+        raise TypeInferenceError(f"searchsorted looks in a vector, not in {ordered.type}", fix="use rax.vmap")
+    if side not in ("left", "right"):
+        raise TypeInferenceError(f"searchsorted's side is 'left' or 'right', not {side!r}")
+    if sorter is not None:
+        ordered = Gather()(ordered, as_value(sorter))
+    return Tensor(sorting.SearchSorted(side == "right")(ordered, wanted))
+
+
+def where(condition: TensorLike, x1: TensorLike, x2: TensorLike, /) -> Tensor:
+    """``x1`` where a condition is true, else ``x2``; shapes broadcast, dtypes are promoted.
+
+    Both are computed everywhere. The derivative of the one not chosen is 0, but 0 times an
+    infinite slope is NaN: keep both finite, as in ``where(x > 0, log(where(x > 0, x, 1)), 0)``.
+
+    Args:
+        condition: bools; a number is true unless it is 0.
+        x1: where it is true.
+        x2: where it is false.
+
+    Example:
+        >>> from rax.numpy import asarray
+        >>> x = asarray([-1.0, 2.0])
+        >>> where(x > 0, x, 0)
+        Tensor([0., 2.], dtype=float32)
+    """
+    mask: Value = selection.cast(as_value(condition), bool_)
+    return Tensor(selection.where(mask, *promote_operands(x1, x2)))

@@ -1,0 +1,126 @@
+"""Matrix products and contractions, compared with NumPy's."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+import rax
+import rax.numpy as rnp
+from tests.numpy.agree import agree, agree_symbolic, draw, same
+
+
+def test_matmul_and_transpose() -> None:
+    agree(rnp.matmul, np.matmul, draw((2, 3)), draw((3, 4), seed=1))
+    agree(rnp.matmul, np.matmul, draw((3,), "int32"), draw((2, 3, 1), "int32"))
+    agree(rnp.matmul, np.matmul, draw((2, 3), "complex64"), draw((3,), "complex64"))
+    same(rnp.matmul(draw((2, 3), "int8"), draw((3, 2))), draw((2, 3), "int8").astype("float32") @ draw((3, 2)))
+    agree(rnp.matrix_transpose, np.matrix_transpose, draw((2, 3, 4)))
+    agree_symbolic(lambda x: rnp.matrix_transpose(x) @ x, lambda x: x.T @ x, ("n", "m"))
+
+
+def test_matmul_refuses() -> None:
+    with pytest.raises(rax.TypeInferenceError) as caught:
+        rnp.matmul(rnp.ones((2, 3)), 2.0)
+    assert str(caught.value) == "matmul is not defined on scalars\n  fix: use * to scale"
+    with pytest.raises(rax.TypeInferenceError, match="the rows of the first have 3 elements"):
+        rnp.matmul(rnp.ones((2, 3)), rnp.ones((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "axes"),
+    [
+        ((2, 3), (3, 4), 1), ((2, 3, 4), (3, 4, 5), 2), ((2,), (3,), 0), ((2, 3), (2, 3), 2),
+        ((2, 3, 4), (4, 2), ((0, 2), (1, 0))), ((2, 3), (5, 3), ((-1,), (-1,))), ((0, 3), (3, 2), 1), ((), (2,), 0),
+    ],
+)  # fmt: skip
+def test_tensordot(left: Any, right: Any, axes: Any) -> None:
+    numpys = cast("Any", np.tensordot)
+    agree(
+        lambda x, y: rnp.tensordot(x, y, axes=axes), lambda x, y: numpys(x, y, axes),
+        draw(left), draw(right, seed=1),
+    )  # fmt: skip
+
+
+def test_tensordot_with_symbolic_sizes() -> None:
+    agree_symbolic(lambda x, y: rnp.tensordot(x, y, axes=1), np.matmul, (2, "n"), ("n", "m"))
+
+
+@pytest.mark.parametrize(
+    ("axes", "text"),
+    [
+        (3, "tensordot over 3 axes does not fit float32[2, 3] and float32[2, 3]"),
+        (1, "tensordot cannot pair axes (1,) of float32[2, 3] with axes (0,) of float32[2, 3]"),
+        (((0, 0), (0, 0)), "tensordot cannot pair axes (0, 0) of float32[2, 3] with axes (0, 0) of float32[2, 3]"),
+    ],
+)
+def test_tensordot_refuses(axes: Any, text: str) -> None:
+    with pytest.raises(rax.TypeInferenceError) as caught:
+        rnp.tensordot(rnp.ones((2, 3)), rnp.ones((2, 3)), axes=axes)
+    assert caught.value.what == text
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64", "int32"])
+@pytest.mark.parametrize(
+    ("left", "right", "axis"), [((3,), (3,), -1), ((2, 3), (3,), -1), ((3, 1), (3, 2), -2), ((4, 1, 3), (2, 3), -1)]
+)
+def test_vecdot(left: Any, right: Any, axis: int, dtype: str) -> None:
+    agree(
+        lambda x, y: rnp.vecdot(x, y, axis=axis), lambda x, y: np.vecdot(x, y, axis=axis),
+        draw(left, dtype), draw(right, dtype, 1),
+    )  # fmt: skip
+
+
+def test_vecdot_refuses() -> None:
+    agree_symbolic(rnp.vecdot, np.vecdot, ("n", "m"), ("n", "m"))
+    with pytest.raises(rax.TypeInferenceError, match="vectors of one length, not 2 and 3"):
+        rnp.vecdot(rnp.ones(2), rnp.ones(3))
+    with pytest.raises(rax.TypeInferenceError, match=r"axis -2 is out of range for float32\[3\]"):
+        rnp.vecdot(rnp.ones((2, 3)), rnp.ones(3), axis=0)
+
+
+EINSUMS = [
+    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 4)), ("bij,bjk->bik", (5, 2, 3), (5, 3, 4)), ("ii->i", (3, 3)),
+    ("ii", (3, 3)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("i,j->ij", (2,), (3,)), ("i,i->", (3,), (3,)),
+    ("ij,ij->i", (2, 3), (2, 3)), ("...ij,...jk->...ik", (5, 2, 3), (3, 4)), ("...i->...", (2, 3, 4)),
+    ("...,...->...", (2, 1), (3,)), ("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)), ("a,b,c->cab", (2,), (3,), (4,)),
+    ("ijk,kji->", (2, 3, 4), (4, 3, 2)), ("iij,j->i", (2, 2, 3), (3,)), ("i...,i...->...", (3, 2, 4), (3, 1, 4)),
+    (",ij->ij", (), (2, 3)), ("bhqd,bhkd->bhqk", (2, 2, 3, 4), (2, 2, 5, 4)), ("ij,i->j", (0, 3), (0,)),
+    ("ba", (2, 3)), ("...ba", (4, 2, 3)), ("i...->...i", (2, 3, 4)), ("iii->i", (2, 2, 2)),
+    ("ij,kj->ikj", (2, 3), (4, 3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EINSUMS, ids=lambda case: case[0])
+def test_einsum(case: Any) -> None:
+    subscripts, *shapes = case
+    arrays = [draw(shape, seed=seed) for seed, shape in enumerate(shapes)]
+    agree(lambda *xs: rnp.einsum(subscripts, *xs), lambda *xs: np.einsum(subscripts, *xs), *arrays)
+
+
+def test_einsum_with_symbolic_sizes() -> None:
+    agree_symbolic(
+        lambda x, y: rnp.einsum("ni,nj->ij", x, y), lambda x, y: np.einsum("ni,nj->ij", x, y), ("n", 2), ("n", "m")
+    )
+    agree_symbolic(lambda x: rnp.einsum("n...->...", x), lambda x: x.sum(0), ("n", 2))
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes", "text"),
+    [
+        ("ij", [], "'ij' does not describe 0 operands"),
+        ("ij,jk", [(2, 3)], "'ij,jk' does not describe 1 operands"),
+        ("i?", [(2, 3)], "'i?' does not describe 1 operands"),
+        ("i", [(2, 3)], "'i' does not describe the 2 axes of float32[2, 3]"),
+        ("ii", [(2, 3)], "the axes 'i' of float32[2, 3] have different sizes"),
+        ("i,i", [(2,), (3,)], "the axes 'i' have the sizes 2 and 3"),
+        ("i->j", [(2,)], "'j' in the result of 'i->j' must occur once there, and before ->"),
+        ("i->ii", [(2,)], "'i' in the result of 'i->ii' must occur once there, and before ->"),
+    ],
+)
+def test_einsum_refuses(subscripts: str, shapes: Any, text: str) -> None:
+    with pytest.raises(rax.TypeInferenceError) as caught:
+        rnp.einsum(subscripts, *map(rnp.ones, shapes))
+    assert caught.value.what == text

@@ -1,0 +1,135 @@
+"""The namespace is the array API standard's: its names, and its signatures to the letter."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import rax.numpy as rnp
+from rax.ir.types import DTYPES, DType
+
+# The standard, version 2024.12; annotations left out.
+STANDARD = """
+arange(start, /, stop=None, step=1, *, dtype=None, device=None)
+asarray(obj, /, *, dtype=None, device=None, copy=None)
+empty(shape, *, dtype=None, device=None)
+empty_like(x, /, *, dtype=None, device=None)
+eye(n_rows, n_cols=None, /, *, k=0, dtype=None, device=None)
+from_dlpack(x, /, *, device=None, copy=None)
+full(shape, fill_value, *, dtype=None, device=None)
+full_like(x, /, fill_value, *, dtype=None, device=None)
+linspace(start, stop, /, num, *, dtype=None, device=None, endpoint=True)
+meshgrid(*arrays, indexing='xy')
+ones(shape, *, dtype=None, device=None)
+ones_like(x, /, *, dtype=None, device=None)
+tril(x, /, *, k=0)
+triu(x, /, *, k=0)
+zeros(shape, *, dtype=None, device=None)
+zeros_like(x, /, *, dtype=None, device=None)
+astype(x, dtype, /, *, copy=True, device=None)
+can_cast(from_, to, /)
+finfo(type, /)
+iinfo(type, /)
+isdtype(dtype, kind)
+result_type(*arrays_and_dtypes)
+clip(x, /, min=None, max=None)
+take(x, indices, /, *, axis=None)
+take_along_axis(x, indices, /, *, axis=-1)
+matmul(x1, x2, /)
+matrix_transpose(x, /)
+tensordot(x1, x2, /, *, axes=2)
+vecdot(x1, x2, /, *, axis=-1)
+broadcast_arrays(*arrays)
+broadcast_to(x, /, shape)
+concat(arrays, /, *, axis=0)
+expand_dims(x, /, axis)
+flip(x, /, *, axis=None)
+moveaxis(x, source, destination, /)
+permute_dims(x, /, axes)
+repeat(x, repeats, /, *, axis=None)
+reshape(x, /, shape, *, copy=None)
+roll(x, /, shift, *, axis=None)
+squeeze(x, /, axis)
+stack(arrays, /, *, axis=0)
+tile(x, repetitions, /)
+unstack(x, /, *, axis=0)
+argmax(x, /, *, axis=None, keepdims=False)
+argmin(x, /, *, axis=None, keepdims=False)
+count_nonzero(x, /, *, axis=None, keepdims=False)
+nonzero(x, /)
+searchsorted(x1, x2, /, *, side='left', sorter=None)
+where(condition, x1, x2, /)
+unique_all(x, /)
+unique_counts(x, /)
+unique_inverse(x, /)
+unique_values(x, /)
+argsort(x, /, *, axis=-1, descending=False, stable=True)
+sort(x, /, *, axis=-1, descending=False, stable=True)
+cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False)
+cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False)
+max(x, /, *, axis=None, keepdims=False)
+mean(x, /, *, axis=None, keepdims=False)
+min(x, /, *, axis=None, keepdims=False)
+prod(x, /, *, axis=None, dtype=None, keepdims=False)
+std(x, /, *, axis=None, correction=0.0, keepdims=False)
+sum(x, /, *, axis=None, dtype=None, keepdims=False)
+var(x, /, *, axis=None, correction=0.0, keepdims=False)
+all(x, /, *, axis=None, keepdims=False)
+any(x, /, *, axis=None, keepdims=False)
+diff(x, /, *, axis=-1, n=1, prepend=None, append=None)
+__array_namespace_info__()
+""".strip().splitlines()
+UNARY = [
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "bitwise_invert", "ceil", "conj", "cos", "cosh",
+    "exp", "expm1", "floor", "imag", "isfinite", "isinf", "isnan", "log", "log1p", "log2", "log10", "logical_not",
+    "negative", "positive", "real", "reciprocal", "round", "sign", "signbit", "sin", "sinh", "square", "sqrt",
+    "tan", "tanh", "trunc",
+]  # fmt: skip
+BINARY = [
+    "add", "atan2", "bitwise_and", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "copysign", "divide", "equal", "floor_divide", "greater", "greater_equal", "hypot", "less", "less_equal",
+    "logaddexp", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "multiply", "nextafter",
+    "not_equal", "pow", "remainder", "subtract",
+]  # fmt: skip
+CONSTANTS = ["e", "inf", "nan", "newaxis", "pi"]
+BEYOND = {"einsum", "float16", "bfloat16"}
+
+
+def signature(name: str) -> str:
+    found = inspect.signature(getattr(rnp, name))
+    bare = [item.replace(annotation=inspect.Parameter.empty) for item in found.parameters.values()]
+    return f"{name}{inspect.Signature(bare)}"
+
+
+@pytest.mark.parametrize(
+    "line", [*STANDARD, *[f"{name}(x, /)" for name in UNARY], *[f"{name}(x1, x2, /)" for name in BINARY]]
+)
+def test_signatures_are_the_standards(line: str) -> None:
+    assert signature(line.partition("(")[0]) == line
+
+
+def test_the_names_are_the_standards_and_few_more() -> None:
+    standard = {line.partition("(")[0] for line in STANDARD} | {*UNARY, *BINARY, *CONSTANTS, "__array_api_version__"}
+    assert set(rnp.__all__) == standard | set(DTYPES) | BEYOND
+    assert rnp.__array_api_version__ == "2024.12"
+
+
+def test_dtypes_are_there_by_name() -> None:
+    for name, dtype in DTYPES.items():
+        assert getattr(rnp, name) is dtype
+
+
+def test_the_namespace_describes_itself() -> None:
+    info = rnp.__array_namespace_info__()
+    assert info.capabilities() == {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
+    assert info.devices() == [info.default_device()] == ["cpu"]
+    assert info.default_dtypes() == {
+        "real floating": rnp.float32,
+        "complex floating": rnp.complex64,
+        "integral": rnp.int64,
+        "indexing": rnp.int64,
+    }
+    assert set(info.dtypes(kind=("bool", "real floating"))) == {"bool", "float32", "float64"}
+    assert len(info.dtypes()) == 13
+    assert all(isinstance(dtype, DType) for dtype in info.dtypes(device="cpu").values())
