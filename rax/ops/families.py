@@ -14,7 +14,6 @@ from rax.ir.errors import TypeInferenceError
 from rax.ir.graph import Graph
 from rax.ir.node import Value, new_input
 from rax.ir.op import Derivative, Op, Transforms
-from rax.ir.trail import NOWHERE
 from rax.ir.types import TensorType
 from rax.ops.algebra import add, zeros
 from rax.ops.samples import ANY
@@ -172,7 +171,7 @@ class Composite(TypedOp):
 
 @functools.lru_cache(maxsize=4096)
 def _body(op: Composite, types: tuple[TensorType, ...]) -> Graph:
-    with trail.pinning() as recorder:
-        recorder.pinned = NOWHERE  # a body serves every line that uses the operation
+    with trail.recording():
         inputs = [new_input(f"operand{index}", type) for index, type in enumerate(types)]
-        return Graph(inputs, (op.expand(*inputs),))
+        # A body serves every line that uses the operation, so it has no origins of its own.
+        return Graph(inputs, (op.expand(*inputs),), origins={})

@@ -27,7 +27,7 @@ NUMERIC = REAL + COMPLEX
 INEXACT = FLOATS + COMPLEX
 ANY = BOOL + NUMERIC
 
-Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
+Draw = Callable[["np.random.Generator", tuple[int, ...]], Array]
 
 
 @dataclass(frozen=True)

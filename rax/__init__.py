@@ -1,0 +1,109 @@
+"""A portable, differentiable program file: the public names, each imported when first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rax.ir import services
+
+services.provide(
+    call="rax.frontend.call:call_graph",
+    draw="rax.viz.draw:draw",
+    svg="rax.viz.draw:svg",
+    to_networkx="rax.viz.network:to_networkx",
+    text="rax.ir.text:print_graph",
+    array_literal="rax.ops.arrays:literal",
+    literal="rax.ops.arrays:literal_from_bytes",
+    registry="rax.ops:registry",
+    backward="rax.frontend.transforms:backward",
+    array_namespace="rax.numpy.inspection:namespace",
+)
+
+_MODULES = ("nn", "numpy", "optim", "random")
+_NAMES = {
+    "Graph": "rax.ir.graph",
+    "Program": "rax.ir.program",
+    "Example": "rax.ir.program",
+    "Tensor": "rax.frontend.tensor",
+    "TensorType": "rax.ir.types",
+    "scope": "rax.ir.trail",
+    "trace": "rax.frontend.trace",
+    "spec": "rax.frontend.trace",
+    "input": "rax.frontend.trace",
+    "param": "rax.frontend.trace",
+    "evaluate": "rax.frontend.call",
+    "jit": "rax.frontend.call",
+    "grad": "rax.frontend.transforms",
+    "value_and_grad": "rax.frontend.transforms",
+    "vjp": "rax.frontend.transforms",
+    "jvp": "rax.frontend.transforms",
+    "vmap": "rax.frontend.jacobians",
+    "jacfwd": "rax.frontend.jacobians",
+    "jacrev": "rax.frontend.jacobians",
+    "hessian": "rax.frontend.jacobians",
+    "checkpoint": "rax.frontend.functions",
+    "custom_vjp": "rax.frontend.functions",
+    "cond": "rax.frontend.control",
+    "switch": "rax.frontend.control",
+    "while_loop": "rax.frontend.control",
+    "fori_loop": "rax.frontend.control",
+    "scan": "rax.frontend.control",
+    "compile": "rax.runtime.executable",
+    "save": "rax.format.files",
+    "load": "rax.format.files",
+    **dict.fromkeys(
+        (
+            "RaxError", "TypeInferenceError", "ShapeError", "OutOfRangeError", "TreeError", "UnboundInputError",
+            "DerivativeError", "VerificationError", "ParseError", "FormatError", "BindingError", "ExecutionError",
+        ),
+        "rax.ir.errors",
+    ),
+}  # fmt: skip
+
+if TYPE_CHECKING:
+    from rax import nn, numpy, optim, random
+    from rax.format.files import load, save
+    from rax.frontend.call import evaluate, jit
+    from rax.frontend.control import cond, fori_loop, scan, switch, while_loop
+    from rax.frontend.tensor import Tensor
+    from rax.frontend.trace import input, param, spec, trace
+    from rax.frontend.functions import checkpoint, custom_vjp
+    from rax.frontend.jacobians import hessian, jacfwd, jacrev, vmap
+    from rax.frontend.transforms import grad, jvp, value_and_grad, vjp
+    from rax.ir.errors import (
+        BindingError,
+        DerivativeError,
+        ExecutionError,
+        FormatError,
+        OutOfRangeError,
+        ParseError,
+        RaxError,
+        ShapeError,
+        TreeError,
+        TypeInferenceError,
+        UnboundInputError,
+        VerificationError,
+    )
+    from rax.ir.graph import Graph
+    from rax.ir.program import Example, Program
+    from rax.ir.trail import scope
+    from rax.ir.types import TensorType
+    from rax.runtime.executable import compile
+
+__all__ = [*_NAMES, *_MODULES]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"rax.{name}")
+    if name not in _NAMES:
+        raise AttributeError(f"module 'rax' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_NAMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,82 @@
+"""Arrays in .npy and .npz files: read without running anything, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from rax.ir.errors import RaxError
+from rax.ops.arrays import Array
+
+
+def read_npy(path: Path) -> Array:
+    """The array of a .npy file.
+
+    Raises:
+        RaxError: it cannot be read.
+    """
+    loaded = _load(path)
+    if isinstance(loaded, dict):
+        raise RaxError(f"{path} is an archive", fix=f"write @{path}:KEY, with one of {', '.join(loaded)}")
+    return loaded
+
+
+def read_npz(path: Path) -> dict[str, Array]:
+    """The arrays of a .npz file by name.
+
+    Raises:
+        RaxError: it cannot be read.
+    """
+    loaded = _load(path)
+    if not isinstance(loaded, dict):
+        raise RaxError(f"{path} is no .npz archive", fix="write name=@file for a single array")
+    return loaded
+
+
+def _load(path: Path) -> Array | dict[str, Array]:
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.lib.npyio.NpzFile):
+                return {name: cast("Array", loaded[name]) for name in loaded.files}
+            return cast("Array", loaded)
+    except OSError as error:
+        raise RaxError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise RaxError(f"cannot read {path}: {_reason(error)}", fix="give a .npy or .npz file of numbers") from None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    return "it holds Python objects or is no such file" if "pickle" in text else text or "it ends too early"
+
+
+def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays to a .npz file; an older file stays until the new one is whole.
+
+    Raises:
+        RaxError: it cannot be written.
+    """
+    path = path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
+    scratch: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        scratch = Path(name)
+        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+            for key, array in arrays.items():
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+        scratch.replace(path)
+        scratch = None
+    except OSError as error:
+        raise RaxError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        if scratch is not None:
+            scratch.unlink(missing_ok=True)

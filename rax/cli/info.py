@@ -1,0 +1,71 @@
+"""What a file holds, read from its header: entries, inputs, outputs, state, sizes of tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from rax.format.files import Description, EntryDescription, describe, load
+from rax.ir.errors import RaxError
+from rax.ir.types import TensorType
+
+MOST_TENSORS = 10
+
+
+def describe_file(path: Path, entry: str | None) -> list[str]:
+    """Lines about a file, or about one of its entries. No tensor is read.
+
+    Raises:
+        RaxError: there is no such entry.
+        FormatError: the file is damaged, or newer than this rax.
+        OSError: the file cannot be read.
+    """
+    found = describe(path)
+    if entry is not None and entry not in found.entries:
+        raise RaxError(f"there is no entry {entry!r}", fix=f"choose one of {', '.join(found.entries)}")
+    lines = [
+        f"{path.name}: rax file of format {found.version}, {found.nbytes:,} bytes",
+        f"digest {load(path, verify=False).digest}",
+    ]
+    for name, row in found.entries.items():
+        if entry in (None, name):
+            lines += ["", *_entry_lines(name, row, main=name == found.main)]
+    return lines if entry is not None else [*lines, "", *_tensor_lines(found)]
+
+
+def _entry_lines(name: str, entry: EntryDescription, *, main: bool) -> list[str]:
+    notes = ["main"] * main + ["with an example"] * entry.has_example
+    states = [label for label, type in entry.outputs.items() if entry.inputs.get(label) == type]
+    inputs = {label: "default" if label in entry.optional else "" for label in entry.inputs}
+    outputs = {label: "state" if label in states else "" for label in entry.outputs}
+    shown = f" ({', '.join(notes)})" if notes else ""
+    lines = [f"entry {name}{shown}: {entry.nodes} node{'s' * (entry.nodes != 1)}"]
+    for title, types, marks in (("inputs", entry.inputs, inputs), ("outputs", entry.outputs, outputs)):
+        lines += [f"  {title}", *_table(types, marks)] if types else [f"  no {title}"]
+    return lines
+
+
+def _table(types: Mapping[str, TensorType], marks: Mapping[str, str]) -> list[str]:
+    name_width = max(map(len, types))
+    type_width = max(len(str(type)) for type in types.values())
+    return [
+        f"    {name:{name_width}}  {type!s:{type_width}}  {marks[name]}".rstrip() for name, type in types.items()
+    ]
+
+
+def _tensor_lines(found: Description) -> list[str]:
+    """How many tensors, and the largest ones."""
+    sizes = [(_nbytes(tensor.type), str(tensor.type)) for tensor in found.tensors]
+    count, total = len(sizes), sum(size for size, _ in sizes)
+    if not count:
+        return ["no tensors"]
+    rows = sorted(sizes, reverse=True)[:MOST_TENSORS]
+    more = f"; the largest {MOST_TENSORS}:" if count > MOST_TENSORS else ":"
+    lines = [f"{count} tensor{'s' * (count != 1)}, {total:,} bytes{more}"]
+    width = max(len(f"{size:,}") for size, _ in rows)
+    return lines + [f"  {size:>{width},} bytes  {type}" for size, type in rows]
+
+
+def _nbytes(type: TensorType) -> int:
+    return math.prod(size.__index__() for size in type.shape) * type.dtype.itemsize

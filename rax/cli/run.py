@@ -1,0 +1,196 @@
+"""``rax-run``: runs an entry of a saved program, with nothing but NumPy and msgpack."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rax.cli.archive import write_npz
+from rax.cli.info import describe_file
+from rax.cli.inputs import read_inputs
+from rax.cli.pictures import draw_panel
+from rax.cli.progress import Progress
+from rax.cli.results import check_lines, result_lines
+from rax.format.files import load
+from rax.ir.errors import RaxError
+from rax.ir.program import Program
+from rax.ops.arrays import Array
+from rax.runtime.backends import BACKENDS
+from rax.runtime.entry import Entry, array_of
+
+REPORTS = 10
+_USAGE = "rax-run FILE[:ENTRY] [name=value ...] [options]"
+_DESCRIPTION = """\
+Run an entry of a saved program: on the inputs in the file, or on those given here.
+
+  name=0.5, name=[[1,2],[3,4]]   a number or nested list
+  name=@file.npy                 an array
+  name=@file.npz:key             an array of an archive; without :key the one called like the input
+  params=@weights.npz            every input params.…, by its full name or the part after the dot
+  inputs.npz                     every array of an archive, by name
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as every other error."""
+        self.exit(2, f"rax-run: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        "rax-run", usage=_USAGE, description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", metavar="FILE[:ENTRY]", nargs="?", help="the file; by default its main entry is run")
+    parser.add_argument("inputs", metavar="name=value", nargs="*", help="inputs, in place of the file's own")
+    parser.add_argument("--info", action="store_true", help="say what the file holds, and run nothing")
+    parser.add_argument("--check", action="store_true", help="compare with the outputs the file says are due, no more")
+    parser.add_argument("--steps", metavar="N", type=int, help="run N times, feeding state outputs back into inputs")
+    parser.add_argument("-o", "--output", metavar="OUT.npz", help="write every output to an archive")
+    parser.add_argument("--backend", default="numpy", help=f"what computes: {' or '.join(BACKENDS)}")
+    parser.add_argument("--progress", action="store_true", help="show a progress bar though this is no terminal")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: the words after the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, 1 if a check failed, 2 if the command could not be carried out.
+    """
+    parser = _parser()
+    options = parser.parse_intermixed_args(arguments)
+    if options.file is None:
+        parser.error("no file is given: write rax-run FILE[:ENTRY]")
+    try:
+        return _run(options)
+    except RaxError as error:
+        return _fail(one_line(error))
+    except BrokenPipeError:
+        # The reader has left; without this Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted")
+        return 130
+
+
+def _fail(message: str) -> int:
+    print(f"rax-run: {message}", file=sys.stderr)
+    return 2
+
+
+def one_line(error: RaxError) -> str:
+    """An error without line breaks.
+
+    Example:
+        >>> one_line(RaxError("x has shape [3]", where="node 2", fix="give [4]"))
+        'x has shape [3] (node 2): give [4]'
+    """
+    code = getattr(error, "code", "")
+    where = f" ({'; '.join(error.where.split(chr(10)))})" if error.where else ""
+    source = f" at {error.source}" if error.source else ""
+    text = f"{f'[{code}] ' if code else ''}{error.what}{where}{source}{f': {error.fix}' if error.fix else ''}"
+    return " ".join(text.split())
+
+
+def _run(options: argparse.Namespace) -> int:
+    path, name = split_entry(options.file)
+    if options.info:
+        print("\n".join(describe_file(path, name)))
+        return 0
+    if options.output and not Path(options.output).parent.is_dir():
+        raise RaxError(f"cannot write {options.output}: there is no folder {Path(options.output).parent}")
+    program = load(path)
+    if options.check:
+        return _check(program, name, options)
+    entry = Entry(program, name, options.backend)
+    given = read_inputs(options.inputs, entry.graph)
+    if options.steps is None:
+        outputs = entry.run(given)
+        _show(entry, given, outputs)
+    else:
+        outputs = _train(entry, given, options.steps, forced=options.progress)
+    if options.output:
+        write_npz(Path(options.output), outputs)
+    if options.steps is None and entry.example.outputs and not given:
+        return _report_check(entry, outputs, "")
+    return 0
+
+
+def split_entry(text: str) -> tuple[Path, str | None]:
+    """A file and the entry named behind a colon; a file that exists under the whole text is the file.
+
+    Example:
+        >>> split_entry("model.msgpack:predict")[1]
+        'predict'
+    """
+    path, colon, name = text.rpartition(":")
+    if not colon or not path or not name or Path(text).exists():
+        return Path(text), None
+    return Path(path), name
+
+
+def _check(program: Program, name: str | None, options: argparse.Namespace) -> int:
+    """Every entry that carries expected outputs, or the one named."""
+    if options.inputs or options.output or options.steps is not None:
+        raise RaxError("--check runs on the file's own inputs", fix="leave out inputs, -o and --steps")
+    names = [entry for entry, example in program.examples.items() if example.outputs and name in (None, entry)]
+    if not names:
+        Entry(program, name or next(iter(program)))  # names an entry that does not exist
+        raise RaxError(f"{f'entry {name!r}' if name else 'the file'} carries no expected outputs")
+    worst = 0
+    for each in names:
+        entry = Entry(program, each, options.backend)
+        worst = max(worst, _report_check(entry, entry.run(), f" of {each}" if len(names) > 1 else ""))
+    return worst
+
+
+def _report_check(entry: Entry, outputs: Mapping[str, Array], what: str) -> int:
+    comparisons = entry.check(outputs)
+    print("\n".join(check_lines(comparisons, what)))
+    return 0 if all(comparison.equal for comparison in comparisons) else 1
+
+
+def _show(entry: Entry, given: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
+    display = entry.example.display
+    inputs = {name: array_of(literal) for name, literal in entry.example.inputs.items()} | dict(given)
+    named = {name: array for name, array in {**inputs, **outputs}.items() if name in display}
+    unicode = "utf" in (sys.stdout.encoding or "").lower()
+    width = shutil.get_terminal_size().columns
+    lines = [*draw_panel(named, display, width, unicode=unicode), *result_lines(outputs, width)]
+    print("\n".join(lines))
+
+
+def _train(entry: Entry, given: Mapping[str, Array], count: int, *, forced: bool) -> dict[str, Array]:
+    """Run step after step; now and then print the scalars that are no state."""
+    if count < 1:
+        raise RaxError(f"--steps is at least 1, not {count}")
+    outputs: dict[str, Array] = {}
+    width = shutil.get_terminal_size().columns
+    every = max(1, -(-count // REPORTS))
+    with Progress(count, sys.stderr, shown=forced or sys.stderr.isatty()) as progress:
+        for step, outputs in enumerate(entry.steps(given, count), 1):
+            progress.update(step)
+            if step % every == 0 and step < count:
+                scalars = {name: x for name, x in outputs.items() if name not in entry.states and x.ndim == 0}
+                if scalars:
+                    progress.clear()
+                    print(f"step {step}: {', '.join(result_lines(scalars, width))}", flush=True)
+    results = {name: array for name, array in outputs.items() if name not in entry.states}
+    print("\n".join([f"step {count}:", *result_lines(results, width)] if results else [f"step {count}"]))
+    return outputs
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,323 @@
+"""Rewrites of single operations that move, choose or combine elements, exact in every dtype.
+
+Each rule shows a graph it rewrites, and what becomes of it; tests compare both bit for bit on
+numbers drawn and on zeros of both signs, infinities and NaNs. A rule here may name operations;
+what applies the rules may not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rax.ir import dims
+from rax.ir.dims import Size
+from rax.ir.node import Constant, Value
+from rax.ir.op import Op
+from rax.ir.types import bool_, broadcast_shapes
+from rax.ops.algebra import add, broadcast_to
+from rax.ops.arrays import constant, scalar
+from rax.ops.broadcasting import BroadcastTo
+from rax.ops.complex_parts import Conj, conj
+from rax.ops.elementwise import (
+    Add,
+    Divide,
+    Multiply,
+    Negative,
+    Pointwise,
+    Subtract,
+    divide,
+    multiply,
+    negative,
+    subtract,
+)
+from rax.ops.logical import BitwiseInvert, LogicalNot, bitwise_invert, logical_not
+from rax.ops.samples import BOOL, COMPLEX, FLOATS, INTEGERS, NUMERIC, REAL, booleans, normal, sample
+from rax.ops.selection import Cast, Where, where
+from rax.ops.shape import Concat, Flip, Pad, PermuteDims, Reshape, Slice
+from rax.passes.rule import Example, Found, rule
+
+
+def below(x: Value, cls: type[Any]) -> Value | None:
+    """The operand of the operation that gives ``x``, if that is of a class."""
+    return x.node.inputs[0] if type(x.node.op) is cls else None
+
+
+def is_number(x: Value, number: int) -> bool:
+    """Whether ``x`` is the constant of shape ``()``; 0 is not ``-0.0``."""
+    return type(x.node.op) is Constant and x == scalar(number, x.dtype)
+
+
+# Moving elements.
+
+
+@rule(
+    (Reshape, BroadcastTo),
+    Example(sample(normal(2, 3)), lambda x: Reshape((2, 3))(x), lambda x: x),
+    Example(sample(normal(2, 3)), lambda x: BroadcastTo((2, 3))(x), lambda x: x),
+)
+def to_its_own_shape(op: Reshape | BroadcastTo, x: Value) -> Found:
+    """A tensor brought to the shape it has."""
+    return x if op.shape == x.shape else None
+
+
+@rule(
+    (PermuteDims, Slice, Pad, Flip, Cast, Concat),
+    Example(sample(normal(2, 3)), lambda x: PermuteDims((0, 1))(x), lambda x: x),
+    Example(sample(normal(2, 3)), lambda x: Slice((0, 0), (2, 3), (1, 1))(x), lambda x: x),
+    Example(sample(normal(2)), lambda x: Pad((0,), (0,), (0,))(x), lambda x: x),
+    Example(sample(normal(2)), lambda x: Flip(())(x), lambda x: x),
+    Example(sample(normal(2)), lambda x: Cast(x.dtype)(x), lambda x: x),
+    Example(sample(normal(2)), lambda x: Concat(0)(x), lambda x: x),
+)
+def left_as_it_is(op: Op, *operands: Value) -> Found:
+    """An operation whose attributes leave nothing for it to do."""
+    x = operands[0]
+    match op:
+        case PermuteDims():
+            idle = op.axes == tuple(range(x.ndim))
+        case Slice():
+            idle = op.stops == x.shape and all(start == 0 for start in op.starts) and set(op.steps) <= {1}
+        case Pad():
+            idle = all(amount == 0 for amount in (*op.low, *op.high, *op.interior))
+        case Flip():
+            idle = not op.axes
+        case Cast():
+            idle = op.dtype is x.dtype
+        case _:
+            idle = len(operands) == 1
+    return x if idle else None
+
+
+@rule(
+    (Reshape, BroadcastTo),
+    Example(sample(normal(2, 3)), lambda x: Reshape((6,))(Reshape((3, 2))(x)), lambda x: Reshape((6,))(x)),
+    Example(
+        sample(normal(3)),
+        lambda x: BroadcastTo((4, 2, 3))(BroadcastTo((2, 3))(x)),
+        lambda x: BroadcastTo((4, 2, 3))(x),
+    ),
+)
+def to_a_shape_twice(op: Reshape | BroadcastTo, x: Value) -> Found:
+    """The last of two shapes."""
+    inner = below(x, type(op))
+    return None if inner is None else op(inner)
+
+
+@rule(
+    PermuteDims,
+    Example(
+        sample(normal(2, 3, 4)),
+        lambda x: PermuteDims((1, 0, 2))(PermuteDims((2, 0, 1))(x)),
+        lambda x: PermuteDims((0, 2, 1))(x),
+    ),
+)
+def permuted_twice(op: PermuteDims, x: Value) -> Found:
+    """Two orders of axes as one."""
+    first = x.node.op
+    if not isinstance(first, PermuteDims):
+        return None
+    return PermuteDims(tuple(first.axes[axis] for axis in op.axes))(x.node.inputs[0])
+
+
+@rule(
+    Flip,
+    Example(sample(normal(2, 3)), lambda x: Flip((0, 1))(Flip((0,))(x)), lambda x: Flip((1,))(x)),
+)
+def flipped_twice(op: Flip, x: Value) -> Found:
+    """Axes flipped twice keep their order."""
+    first = x.node.op
+    if not isinstance(first, Flip):
+        return None
+    return Flip(tuple(sorted(set(op.axes) ^ set(first.axes))))(x.node.inputs[0])
+
+
+@rule(
+    Slice,
+    Example(
+        sample(normal(9, 5)),
+        lambda x: Slice((1, 0), (4, 2), (2, 1))(Slice((1, 2), (8, 5), (1, 1))(x)),
+        lambda x: Slice((2, 2), (5, 4), (2, 1))(x),
+    ),
+)
+def sliced_twice(op: Slice, x: Value) -> Found:
+    """A part of a part, where both are known to lie within what they are taken from."""
+    first, source = x.node.op, below(x, Slice)
+    if not isinstance(first, Slice) or source is None or not set(first.steps) <= {1}:
+        return None
+    if not (_lies_within(first, source) and _lies_within(op, x)):
+        return None
+    starts, stops = (
+        tuple(start + bound for start, bound in zip(first.starts, bounds, strict=True))
+        for bounds in (op.starts, op.stops)
+    )
+    return Slice(starts, stops, op.steps)(source)
+
+
+def _lies_within(op: Slice, x: Value) -> bool:
+    bounds = zip(op.starts, op.stops, x.shape, strict=True)
+    return all(
+        dims.at_least(start, 0) and dims.at_least(stop, start) and dims.at_least(size, stop)
+        for start, stop, size in bounds
+    )
+
+
+# Broadcasting.
+
+_STRETCHED = (BroadcastTo, Reshape, Constant)
+
+
+def unstretched(x: Value) -> Value | None:
+    """``x`` without the repetition or the leading axes that broadcasting adds by itself; None if it has none."""
+    op = x.node.op
+    if isinstance(op, BroadcastTo):
+        return x.node.inputs[0]
+    if isinstance(op, Reshape):
+        (inner,) = x.node.inputs
+        added = x.ndim - inner.ndim
+        return inner if added > 0 and x.shape == ((1,) * added + inner.shape) else None
+    if isinstance(op, Constant) and x.ndim and x.type.size == 1:
+        return constant(op.literal.array.reshape(()))
+    return None
+
+
+@rule(
+    BroadcastTo,
+    Example(
+        sample(normal(3)),
+        lambda x: BroadcastTo((2, 3))(Reshape((1, 3))(x)),
+        lambda x: BroadcastTo((2, 3))(x),
+    ),
+)
+def stretched_twice(op: BroadcastTo, x: Value) -> Found:
+    """Leading axes of size 1 before a broadcast, which adds them itself."""
+    inner = unstretched(x)
+    return None if inner is None else op(inner)
+
+
+@rule(
+    Pointwise,
+    Example(
+        sample(normal(3), normal(2, 3), dtypes=NUMERIC),
+        lambda x, y: add(BroadcastTo((2, 3))(x), y),
+        lambda x, y: add(x, y),
+    ),
+    Example(
+        sample(booleans(2, 3), normal(3)),
+        lambda test, x: where(test, BroadcastTo((2, 3))(x), Reshape((1, 3))(x)),
+        lambda test, x: where(test, x, x),
+    ),
+    Example(
+        sample(normal(2, 3), dtypes=NUMERIC),
+        lambda x: add(BroadcastTo((2, 3))(Reshape((1, 1))(scalar(2, x.dtype))), x),
+        lambda x: add(scalar(2, x.dtype), x),
+    ),
+)
+def stretched_operand(op: Pointwise, *operands: Value) -> Found:
+    """Operands as they were before they were stretched, where the others give the result its shape."""
+    current = list(operands)
+    shape = None
+    for place, value in enumerate(operands):
+        smaller = unstretched(value) if type(value.node.op) in _STRETCHED else None
+        while smaller is not None:
+            if shape is None:
+                shape = broadcast_shapes(*[each.shape for each in operands])
+            trial = [*current[:place], smaller, *current[place + 1 :]]
+            if broadcast_shapes(*[each.shape for each in trial]) != shape:
+                break
+            current, smaller = trial, unstretched(smaller)
+    return None if tuple(current) == operands else op(*current)
+
+
+# Arithmetic and logic.
+
+
+@rule(
+    (Negative, LogicalNot, BitwiseInvert, Conj),
+    Example(sample(normal(3), dtypes=NUMERIC), lambda x: negative(negative(x)), lambda x: x),
+    Example(sample(normal(3), dtypes=BOOL), lambda x: logical_not(logical_not(x)), lambda x: x),
+    Example(sample(normal(3), dtypes=BOOL + INTEGERS), lambda x: bitwise_invert(bitwise_invert(x)), lambda x: x),
+    Example(sample(normal(3), dtypes=COMPLEX), lambda x: conj(conj(x)), lambda x: x),
+)
+def undone(op: Op, x: Value) -> Found:
+    """An operation that undoes itself."""
+    return below(x, type(op))
+
+
+@rule(
+    Multiply,
+    Example(sample(normal(3), dtypes=REAL), lambda x: multiply(x, scalar(1, x.dtype)), lambda x: x),
+    Example(sample(normal(3), dtypes=REAL), lambda x: multiply(scalar(1, x.dtype), x), lambda x: x),
+)
+def times_one(op: Multiply, x: Value, y: Value) -> Found:
+    """``x * 1``, not of complex numbers, whose product adds a zero that may turn ``-0.0`` into ``0.0``."""
+    if x.dtype.kind == "complex":
+        return None
+    return x if is_number(y, 1) else y if is_number(x, 1) else None
+
+
+@rule(
+    Divide,
+    Example(sample(normal(3), dtypes=FLOATS), lambda x: divide(x, scalar(1, x.dtype)), lambda x: x),
+)
+def over_one(op: Divide, x: Value, y: Value) -> Found:
+    """``x / 1``, not of complex numbers."""
+    return x if x.dtype.kind != "complex" and is_number(y, 1) else None
+
+
+@rule(
+    Subtract,
+    Example(sample(normal(3), dtypes=NUMERIC), lambda x: subtract(x, scalar(0, x.dtype)), lambda x: x),
+)
+def minus_zero(op: Subtract, x: Value, y: Value) -> Found:
+    """``x - 0``."""
+    return x if is_number(y, 0) else None
+
+
+@rule(
+    Add,
+    Example(sample(normal(3), dtypes=INTEGERS), lambda x: add(x, scalar(0, x.dtype)), lambda x: x),
+    Example(sample(normal(3), dtypes=INTEGERS), lambda x: add(scalar(0, x.dtype), x), lambda x: x),
+)
+def plus_zero(op: Add, x: Value, y: Value) -> Found:
+    """``x + 0`` of integers; a floating ``-0.0 + 0.0`` is ``0.0``."""
+    if x.dtype.is_inexact:
+        return None
+    return x if is_number(y, 0) else y if is_number(x, 0) else None
+
+
+# Choosing.
+
+
+@rule(
+    Where,
+    Example(sample(booleans(3), normal(2, 3)), lambda test, x: where(test, x, x), lambda test, x: x),
+    Example(
+        sample(normal(3), normal(2, 3)),
+        lambda x, y: where(scalar(1, bool_), x, y),
+        lambda x, y: BroadcastTo((2, 3))(x),
+    ),
+    Example(sample(normal(3), normal(3)), lambda x, y: where(scalar(0, bool_), x, y), lambda x, y: y),
+)
+def no_choice(op: Where, test: Value, x: Value, y: Value) -> Found:
+    """Equal branches, or a condition known to be true or false."""
+    chosen = x if x == y or is_number(test, 1) else y if is_number(test, 0) else None
+    return None if chosen is None else broadcast_to(chosen, broadcast_shapes(test.shape, x.shape, y.shape))
+
+
+CANONICAL = (
+    to_its_own_shape,
+    left_as_it_is,
+    to_a_shape_twice,
+    permuted_twice,
+    flipped_twice,
+    sliced_twice,
+    stretched_twice,
+    stretched_operand,
+    undone,
+    times_one,
+    over_one,
+    minus_zero,
+    plus_zero,
+    no_choice,
+)
+"""In the order they are tried."""

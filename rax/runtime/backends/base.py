@@ -1,0 +1,42 @@
+"""What every backend must offer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+from rax.ir.graph import Graph
+from rax.ir.op import Op
+from rax.ops.arrays import Array
+from rax.passes.pipeline import optimise
+from rax.runtime.plan import Plan
+
+Run = Callable[[list[Array]], list[Array]]
+"""From one array for each input to one for each output. The list is the callee's: it may empty it."""
+
+
+class Backend(ABC):
+    """Runs plans.
+
+    Attributes:
+        name: what ``rax.compile`` and ``rax-run --backend`` call it.
+    """
+
+    name: ClassVar[str]
+
+    def prepare(self, graph: Graph) -> Graph:
+        """The graph that is planned in place of another, with the same results bit for bit."""
+        return optimise(graph)
+
+    @abstractmethod
+    def takes(self, op: Op) -> bool:
+        """Whether an operation that has a body in other operations is run as one step."""
+
+    @abstractmethod
+    def build(self, plan: Plan) -> Run:
+        """A function that runs a plan whose sizes are all known.
+
+        It is safe to call from several threads at once. Arrays it returns are writable and share
+        no memory with inputs, constants or each other.
+        """

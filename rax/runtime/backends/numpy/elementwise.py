@@ -1,0 +1,174 @@
+"""Kernels of elementwise operations: mostly NumPy's own functions."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from rax.ir.types import float32
+from rax.ops.arrays import Array, numpy_dtype
+from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, plainly, reference_kernel
+
+# Operations whose reference is one NumPy function on all dtypes.
+_FUNCTIONS: dict[str, Kernel] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "negative": np.negative,
+    "square": np.square,
+    "sqrt": np.sqrt,
+    "abs": np.absolute,
+    "sign": np.sign,
+    "copysign": np.copysign,
+    "remainder": np.remainder,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "exp": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "log2": np.log2,
+    "log10": np.log10,
+    "logaddexp": np.logaddexp,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+    "hypot": np.hypot,
+    "atan2": np.arctan2,
+    "equal": np.equal,
+    "not_equal": np.not_equal,
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+    "isnan": np.isnan,
+    "isinf": np.isinf,
+    "isfinite": np.isfinite,
+    "signbit": np.signbit,
+    "logical_and": np.logical_and,
+    "logical_or": np.logical_or,
+    "logical_xor": np.logical_xor,
+    "logical_not": np.logical_not,
+    "bitwise_and": np.bitwise_and,
+    "bitwise_or": np.bitwise_or,
+    "bitwise_xor": np.bitwise_xor,
+    "bitwise_invert": np.invert,
+    "bitwise_left_shift": np.left_shift,
+    "bitwise_right_shift": np.right_shift,
+    "where": np.where,
+    "conj": np.conjugate,
+}
+
+
+def _cast(op: Any, types: Types) -> Kernel:
+    del types
+    return operator.methodcaller("astype", numpy_dtype(op.dtype))
+
+
+def _pow(op: Any, types: Types) -> Kernel:
+    if not types[0].dtype.is_floating:
+        return np.power
+    reference = reference_kernel(op, types)
+
+    def power(x: Array, y: Array) -> Array:
+        # Given one exponent 0.5 for many, NumPy takes square roots, which differ from powers at -0.0 and -inf.
+        repeated = y.size == 1 or y.size < x.size or 0 in y.strides
+        return reference(x, y) if repeated and np.any(y == 0.5) else np.power(x, y)
+
+    return power
+
+
+def _relu(op: Any, types: Types) -> Kernel:
+    del op
+    zero = np.zeros((), numpy_dtype(types[0].dtype))
+
+    def relu(x: Array) -> Array:
+        return np.maximum(x, zero)
+
+    return relu
+
+
+def _sigmoid(op: Any, types: Types) -> Kernel | None:
+    del op
+    if types[0].ndim == 0:
+        return None
+    one = np.ones((), numpy_dtype(types[0].dtype))
+
+    def sigmoid(x: Array) -> Array:
+        small = np.absolute(x)
+        np.negative(small, out=small)
+        np.exp(small, out=small)
+        result = np.where(x >= 0, one, small)
+        np.add(small, one, out=small)
+        return np.divide(result, small, out=result)
+
+    return sigmoid
+
+
+# erf(x) is x times a ratio of polynomials in x * x, for |x| up to 4, where float32 reaches 1; the
+# minimax coefficients are those of Eigen and XLA.
+_ERF_TOP = (
+    -2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
+    -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02,
+)  # fmt: skip
+_ERF_BOTTOM = (
+    -1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02,
+)  # fmt: skip
+
+
+def _horner(x: Array, coefficients: tuple[float, ...]) -> Array:
+    total = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        np.multiply(total, x, out=total)
+        np.add(total, np.float32(coefficient), out=total)
+    return total
+
+
+def _erf_float32(x: Array) -> Array:
+    clipped = np.clip(x, np.float32(-4), np.float32(4))
+    squared = clipped * clipped
+    result = _horner(squared, _ERF_TOP)
+    np.multiply(result, clipped, out=result)
+    return np.divide(result, _horner(squared, _ERF_BOTTOM), out=result)
+
+
+def _erf(op: Any, types: Types) -> Kernel:
+    del op
+    dtype = numpy_dtype(types[0].dtype)
+    if types[0].dtype is float32 and types[0].ndim:
+        return _erf_float32
+
+    def erf(x: Array) -> Array:
+        numbers = np.asarray(x).astype(np.float64).ravel().tolist()
+        return np.array(list(map(math.erf, numbers)), np.float64).reshape(x.shape).astype(dtype)
+
+    return erf
+
+
+def _by_reference(op: Any, types: Types) -> Kernel | None:
+    """Where the reference beats the body in other operations."""
+    return None if is_half(types[0].dtype) else reference_kernel(op, types)
+
+
+ELEMENTWISE: dict[str, Factory] = {
+    **{name: plainly(function) for name, function in _FUNCTIONS.items()},
+    "cast": _cast,
+    "pow": _pow,
+    "relu": _relu,
+    "sigmoid": _sigmoid,
+    "erf": _erf,
+    "softplus": _by_reference,
+    "silu": _by_reference,
+}

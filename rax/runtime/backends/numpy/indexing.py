@@ -1,0 +1,106 @@
+"""Kernels of gather and scatter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rax.ops.arrays import Array, concrete, numpy_dtype
+from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half
+
+
+def _counting(shape: tuple[int, ...], batch_dims: int) -> tuple[Array, ...]:
+    """An index for each batch axis that counts along it, to broadcast against indices of ``shape``."""
+    counts = [np.arange(size) for size in shape[:batch_dims]]
+    ranks = range(len(shape) - 1, len(shape) - 1 - batch_dims, -1)
+    return tuple([count.reshape(-1, *[1] * rank) for count, rank in zip(counts, ranks, strict=True)])
+
+
+def _signed(index: Array) -> Array:
+    """NumPy takes any integers as indices but uint64."""
+    return index.astype(np.int64) if index.dtype == np.uint64 else index
+
+
+def _gather(op: Any, types: Types) -> Kernel | None:
+    shape = concrete(types[1].shape)
+    if len(types) == 2 and op.batch_dims == 0:
+        return _take
+    if not shape:
+        return None  # an index of numbers alone would give a view
+    lead = _counting(shape, op.batch_dims)
+
+    def gather(x: Array, *indices: Array) -> Array:
+        return x[(*lead, *map(_signed, indices))]
+
+    return gather
+
+
+def _take(x: Array, index: Array) -> Array:
+    return np.take(x, _signed(index), 0)
+
+
+def _scatter(op: Any, types: Types) -> Kernel | None:
+    index_types = types[1:-1]
+    shape = concrete(index_types[0].shape)
+    unique = op.unique_indices
+    if not shape or is_half(types[0].dtype) or (op.reduction == "set" and not unique):
+        return None
+    if not unique and len(index_types) == 1 and op.batch_dims == 0 and types[0].ndim > 1:
+        return _row_adder(concrete(types[0].shape), shape)
+    lead = _counting(shape, op.batch_dims)
+    write = op.reduction == "set"
+
+    def scatter(x: Array, *operands: Array) -> Array:
+        *indices, updates = operands
+        key = (*lead, *map(_signed, indices))
+        total = np.array(x, order="C")
+        if write:
+            total[key] = updates
+        elif unique:
+            total[key] += updates
+        else:
+            np.add.at(total, key, updates)
+        return total
+
+    return scatter
+
+
+def _row_adder(shape: tuple[int, ...], index_shape: tuple[int, ...]) -> Kernel:
+    """Rows added at positions that may repeat: sorted by position, then summed run by run."""
+    count = int(np.prod(index_shape))
+
+    def add_rows(x: Array, index: Array, updates: Array) -> Array:
+        total = np.array(x, order="C")
+        if count == 0 or total.size == 0:
+            np.take(total, index, 0)  # an index out of range fails here as anywhere
+            return total
+        positions = _signed(np.asarray(index)).reshape(-1)
+        low, high = int(positions.min()), int(positions.max())
+        if low < -shape[0] or high >= shape[0]:
+            wrong = low if low < -shape[0] else high
+            raise IndexError(f"index {wrong} is out of bounds for axis 0 with size {shape[0]}")
+        if low < 0:
+            positions = np.where(positions < 0, positions + shape[0], positions)
+        order = np.argsort(positions, kind="stable")
+        ordered = positions[order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        rows = updates.reshape(count, *shape[1:])[order]
+        total[ordered[starts]] += np.add.reduceat(rows, starts, 0)
+        return total
+
+    return add_rows
+
+
+def _iota(op: Any, types: Types) -> Kernel:
+    del types
+    size: int = op.size.__index__()
+    dtype = numpy_dtype(op.dtype)
+
+    def iota() -> Array:
+        return np.arange(size).astype(dtype)
+
+    return iota
+
+
+INDEXING: dict[str, Factory] = {"gather": _gather, "scatter": _scatter, "iota": _iota}

@@ -1,0 +1,61 @@
+"""What a kernel is, and the tools kernels are made with.
+
+A kernel is a callable on NumPy arrays made for one operation and its operand types. Its result
+is a fresh array, sharing memory with no operand, except where the plan says it is a view; a
+result of shape () may be a NumPy scalar. It never changes an operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from rax.ir.op import Op
+from rax.ir.types import DType, TensorType
+from rax.ops.arrays import Array
+
+Types = tuple[TensorType, ...]
+Kernel = Callable[..., Any]
+Factory = Callable[[Any, Types], Kernel | None]
+"""From an operation and its operand types to a kernel; None where the reference serves better."""
+
+
+def plainly(kernel: Kernel) -> Factory:
+    """The factory of a kernel that depends on neither attributes nor types."""
+    return lambda op, types: kernel
+
+
+def reference_kernel(op: Op, types: Types) -> Kernel:
+    """An operation's own reference, made to keep the promises of a kernel."""
+    run: Kernel = op.reference
+    scalars = any(type.ndim == 0 for type in types)
+
+    def kernel(*arrays: Array) -> Any:
+        if scalars:
+            arrays = tuple([np.asarray(array) for array in arrays])
+        result = run(*arrays)
+        if isinstance(result, tuple):
+            return tuple(fresh(cast("tuple[Any, ...]", result), arrays))
+        return fresh((result,), arrays)[0]
+
+    return kernel
+
+
+def fresh(results: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
+    """Results, copied where they may share memory with operands, constants or each other."""
+    owned: list[Any] = []
+    for result in results:
+        shared = isinstance(result, np.ndarray) and _may_be_shared(cast("Array", result), (*operands, *owned))
+        owned.append(result.copy() if shared else result)
+    return owned
+
+
+def _may_be_shared(array: Array, others: Iterable[Any]) -> bool:
+    return array.base is not None or not array.flags.writeable or any(array is other for other in others)
+
+
+def is_half(dtype: DType) -> bool:
+    """Whether arithmetic is done in float32, as the references do it."""
+    return dtype.is_floating and dtype.itemsize == 2

@@ -1,0 +1,109 @@
+"""Kernels of sliding windows: convolution as a matrix product with the windows laid out as columns."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rax.ops.arrays import Array, concrete, numpy_dtype
+from rax.ops.shape import Pad
+from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half
+from rax.runtime.backends.numpy.movement import itself, padding
+
+# Columns of about this many bytes are laid out at a time: they should stay in cache, and bound the scratch memory.
+_BLOCK_BYTES = 1 << 20
+# With fewer windows than this in an image, one product over the whole batch beats one for each image.
+_FEW_WINDOWS = 64
+
+
+def _windows(x: Array, out: tuple[int, ...], window: tuple[int, ...], steps: Any, spacing: Any) -> Array:
+    """A view ``(*lead, *window, *out)`` of an array ``(*lead, *spatial)``."""
+    lead = x.ndim - len(out)
+    within = [step * dilation for step, dilation in zip(x.strides[lead:], spacing, strict=True)]
+    between = [step * stride for step, stride in zip(x.strides[lead:], steps, strict=True)]
+    strides = (*x.strides[:lead], *within, *between)
+    return np.lib.stride_tricks.as_strided(x, (*x.shape[:lead], *window, *out), strides, writeable=False)
+
+
+def _conv(op: Any, types: Types) -> Kernel | None:
+    x, weights = types
+    if is_half(x.dtype) or 0 in (*x.shape, *weights.shape):
+        return None
+    (result,) = op.infer(*types)
+    shape, out = concrete(result.shape), concrete(result.shape[2:])
+    if 0 in shape:
+        return None
+    count, groups = shape[0], op.groups.__index__()
+    outs, ins, *window = concrete(weights.shape)
+    prepare = _padder(op, types)
+    rows, columns = ins * math.prod(window), math.prod(out)
+    matrix = (groups, outs // groups, rows)
+    dtype = numpy_dtype(x.dtype)
+    windowed = (count, groups, ins, *window, *out)
+    pointwise = math.prod(window) == 1 and all(stride == 1 for stride in op.strides)
+    block = max(1, _BLOCK_BYTES // (groups * rows * columns * dtype.itemsize))
+
+    def view(x: Array) -> Array:
+        windows = _windows(prepare(x), out, tuple(window), op.strides, op.kernel_dilation)
+        return windows.reshape(windowed) if groups == 1 else _split_channels(windows, groups)
+
+    def for_each_image(x: Array, kernel: Array) -> Array:
+        left = kernel.reshape(matrix)
+        if pointwise:
+            return np.matmul(left, prepare(x).reshape(count, groups, rows, columns)).reshape(shape)
+        windows = view(x)
+        result = np.empty((count, groups, outs // groups, columns), dtype)
+        scratch = np.empty((min(block, count), *windowed[1:]), dtype)
+        for start in range(0, count, block):
+            part = scratch[: min(block, count - start)]
+            np.copyto(part, windows[start : start + block])
+            np.matmul(left, part.reshape(-1, groups, rows, columns), out=result[start : start + block])
+        return result.reshape(shape)
+
+    def for_all_images(x: Array, kernel: Array) -> Array:
+        windows = view(x)
+        order = (1, *range(2, 3 + len(window)), 0, *range(3 + len(window), windows.ndim))
+        right = windows.transpose(order).reshape(rows, count * columns)
+        joined = np.matmul(kernel.reshape(outs, rows), right).reshape(outs, count, *out)
+        return np.ascontiguousarray(np.moveaxis(joined, 0, 1))
+
+    return for_all_images if groups == 1 and columns < _FEW_WINDOWS and count > 1 else for_each_image
+
+
+def _split_channels(windows: Array, groups: int) -> Array:
+    """``(N, C, …)`` as ``(N, groups, C / groups, …)``, a view whatever the strides."""
+    count, channels, *rest = windows.shape
+    step = windows.strides[1]
+    shape = (count, groups, channels // groups, *rest)
+    strides = (windows.strides[0], step * (channels // groups), *windows.strides[1:])
+    return np.lib.stride_tricks.as_strided(windows, shape, strides, writeable=False)
+
+
+def _padder(op: Any, types: Types) -> Kernel:
+    """The input of a convolution with zeros between and around its elements."""
+    spacing = [dilation - 1 for dilation in op.input_dilation]
+    if all(pair == (0, 0) for pair in op.padding) and not any(spacing):
+        return itself
+    low, high = ((0, 0, *[pair[side] for pair in op.padding]) for side in (0, 1))
+    return padding(Pad(low, high, (0, 0, *spacing)), types[:1])
+
+
+def _sliding_windows(op: Any, types: Types) -> Kernel | None:
+    (x,) = types
+    (result,) = op.infer(x)
+    shape, lead = concrete(result.shape), x.ndim - len(op.window)
+    out, window = shape[lead : lead + len(op.window)], concrete(op.window)
+    if 0 in shape or not window:
+        return None
+    count = len(window)
+    order = (*range(lead), *range(lead + count, lead + 2 * count), *range(lead, lead + count))
+
+    def sliding_windows(x: Array) -> Array:
+        return _windows(x, out, window, op.strides, op.dilation).transpose(order).copy()
+
+    return sliding_windows
+
+
+WINDOW: dict[str, Factory] = {"conv": _conv, "sliding_windows": _sliding_windows}

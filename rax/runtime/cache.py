@@ -1,0 +1,44 @@
+"""A bounded table of what is costly to make and safe to share between threads."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import RLock
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Item = TypeVar("Item")
+
+
+class Cache(Generic[Key, Item]):
+    """The most recently used items by key, each made once however many threads ask.
+
+    Args:
+        limit: how many items are kept.
+
+    Example:
+        >>> cache = Cache[str, int](limit=2)
+        >>> cache.get("a", lambda: 1), cache.get("a", lambda: 2), len(cache)
+        (1, 1, 1)
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._items: OrderedDict[Key, Item] = OrderedDict()
+        self._lock = RLock()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def get(self, key: Key, make: Callable[[], Item]) -> Item:
+        """The item of a key, made and kept if it is not there."""
+        with self._lock:
+            if key in self._items:
+                self._items.move_to_end(key)
+                return self._items[key]
+            item = make()
+            self._items[key] = item
+            while len(self._items) > self.limit:
+                self._items.popitem(last=False)
+            return item

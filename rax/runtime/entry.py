@@ -1,0 +1,155 @@
+"""Running an entry of a program by names: defaults, examples, checks, state fed back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from rax.ir.errors import BindingError, RaxError
+from rax.ir.node import Literal
+from rax.ir.program import Example, Program
+from rax.ops.arrays import Array
+from rax.runtime.executable import compile
+
+# How far an output may be from the expected one, relative to the largest number in that: machines
+# sum in different orders. Integers and bools must be equal.
+CHECK_TOLERANCE = {
+    "float16": 1e-2, "bfloat16": 1e-1, "float32": 1e-4, "float64": 1e-9, "complex64": 1e-4, "complex128": 1e-9,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An output beside the expected one.
+
+    Attributes:
+        name: the output's.
+        difference: the largest difference of two elements; infinite where NaNs or shapes differ.
+        tolerance: the largest difference allowed.
+    """
+
+    name: str
+    difference: float
+    tolerance: float
+
+    @property
+    def equal(self) -> bool:
+        """Whether the difference is allowed."""
+        return self.difference <= self.tolerance
+
+
+class Entry:
+    """One entry of a program, made ready to run by names.
+
+    Args:
+        program: what a file holds.
+        name: the entry; by default the program's main one.
+        backend: what computes.
+
+    Raises:
+        RaxError: there is no such entry.
+
+    Attributes:
+        name: the entry.
+        graph: what it runs.
+        example: its example; empty if there is none.
+        states: outputs that are fed back, by name: the positions of input and output.
+    """
+
+    def __init__(self, program: Program, name: str | None = None, backend: str = "numpy") -> None:
+        chosen = program.main if name is None else name
+        if chosen is None or chosen not in program:
+            what = "the file names no main entry" if chosen is None else f"there is no entry {chosen!r}"
+            raise RaxError(what, fix=f"choose one of {', '.join(program)}")
+        self.name = chosen
+        self.graph = program[chosen]
+        self.example = program.examples.get(chosen, Example())
+        self.states = self.graph.states
+        self._defaults = program.defaults
+        self._executable = compile(self.graph, backend)
+
+    def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What each input is: given, else from the example, else a default; those without are left out."""
+        merged: dict[str, Any] = {}
+        for name in self.graph.input_names:
+            literal = self.example.inputs.get(name, self._defaults.get(name))
+            if literal is not None:
+                merged[name] = array_of(literal)
+        return {**merged, **given}
+
+    def run(self, given: Mapping[str, Any] | None = None) -> dict[str, Array]:
+        """The outputs by name.
+
+        Args:
+            given: arrays by input name, in place of the file's own.
+
+        Raises:
+            BindingError: a name is unknown or an input missing, or an array does not fit.
+            ExecutionError: an operation failed.
+        """
+        return next(self.steps(given or {}, 1))
+
+    def steps(self, given: Mapping[str, Any], count: int) -> Iterator[dict[str, Array]]:
+        """The outputs of each of several runs, every run starting from the state the last one left.
+
+        Raises:
+            RaxError: several runs are asked for, and no output is state.
+        """
+        if count != 1 and not self.states:
+            raise RaxError(
+                f"entry {self.name!r} has no state to feed back",
+                fix="an output is state if an input has its name and type",
+            )
+        arrays = self._executable.bind_named(self.inputs(given))
+        for _ in range(count):
+            results = self._run(arrays, given)
+            yield dict(zip(self.graph.output_names, results, strict=True))
+            for into, out in self.states.values():
+                arrays[into] = results[out]
+
+    def _run(self, arrays: list[Array], given: Mapping[str, Any]) -> list[Array]:
+        try:
+            return self._executable.run(arrays)
+        except BindingError as error:
+            ours = [name for name in self.example.inputs if name not in given]
+            if given and ours:
+                verb = "comes" if len(ours) == 1 else "come"
+                raise BindingError(
+                    error.what, fix=f"{', '.join(ours)} {verb} from the file's example: give a value that fits"
+                ) from None
+            raise
+
+    def check(self, outputs: Mapping[str, Array]) -> list[Comparison]:
+        """Outputs of a run on the example's inputs, beside those the file says are due."""
+        return [compare(name, outputs[name], array_of(due)) for name, due in self.example.outputs.items()]
+
+
+def array_of(literal: Literal) -> Array:
+    """The read-only array of a literal."""
+    return cast("Array", literal.array)
+
+
+def compare(name: str, actual: Array, expected: Array) -> Comparison:
+    """How far an array is from the one expected.
+
+    Example:
+        >>> compare("y", np.array([1.0, 2.5]), np.array([1.0, 2.0])).difference
+        0.5
+    """
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
+        return Comparison(name, np.inf, 0.0)
+    relative = CHECK_TOLERANCE.get(expected.dtype.name, 0.0)
+    if relative == 0.0:
+        worst = float(np.max(np.abs(actual.astype(np.float64) - expected.astype(np.float64)), initial=0.0))
+        return Comparison(name, max(worst, float(not np.array_equal(actual, expected))), 0.0)
+    wide = np.complex128 if expected.dtype.kind == "c" else np.float64
+    left, right = actual.astype(wide), expected.astype(wide)
+    finite = np.isfinite(right)
+    scale = float(np.max(np.abs(right[finite]), initial=1.0))
+    if not np.array_equal(left[~finite], right[~finite], equal_nan=True):
+        return Comparison(name, np.inf, relative * scale)
+    worst = float(np.max(np.abs(left[finite] - right[finite]), initial=0.0))
+    return Comparison(name, np.inf if np.isnan(worst) else worst, relative * scale)

@@ -1,0 +1,392 @@
+"""What a graph does step by step, and how much memory that takes before anything runs.
+
+A plan numbers the values of a graph, says which of them share a buffer (views), and when each
+buffer is born and dies. Its structure does not depend on sizes, so one plan of a graph with
+symbolic dims serves every size: :meth:`Plan.plan_for` fills the numbers in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from rax.ir import dims
+from rax.ir.dims import Size
+from rax.ir.errors import RaxError, ShapeError
+from rax.ir.graph import Graph
+from rax.ir.node import Constant, Literal, Node
+from rax.ir.op import Op
+from rax.ir.trail import NOWHERE, Origin
+from rax.ir.types import TensorType
+from rax.ops.calls import Checkpoint, CustomVjp
+from rax.ops.families import Composite
+from rax.runtime.reference import failure
+
+# Results that share their first operand's buffer; a reshape only where that is dense.
+VIEWS = frozenset({"reshape", "permute_dims", "slice", "broadcast_to", "flip", "stop_gradient"})
+
+# Results that are C-contiguous whatever the layout of the operands; others follow those.
+_DENSE = frozenset({"reshape", "matmul", "conv", "sliding_windows", "pad"})
+
+# Which of the graphs an operation holds it runs; one that is not listed runs all of them.
+_RUNS = {"custom_vjp": ("primal",)}
+
+
+@dataclass(slots=True)
+class Step:
+    """One operation of a plan, on values by number.
+
+    Attributes:
+        op: the operation.
+        operands: the values it reads.
+        results: the values it makes.
+        origin: where the user wrote it.
+        view: whether the result shares the first operand's buffer.
+        nested: the plans of the graphs it runs.
+    """
+
+    op: Op
+    operands: tuple[int, ...]
+    results: tuple[int, ...]
+    origin: Origin
+    view: bool = False
+    nested: tuple[Plan, ...] = ()
+
+
+class Plan:
+    """The schedule of a graph and the lives of its buffers.
+
+    Bytes count what a run allocates: results of operations, outputs included, and what the
+    graphs they run allocate. Inputs, which the caller owns, and constants do not count, nor does
+    the scratch memory of one operation. Inputs are taken to be C-contiguous.
+
+    Attributes:
+        graph: the graph planned.
+        dim_values: the sizes filled in.
+        steps: the operations in the order they run.
+        types: the type of each value.
+        inputs: the values of the graph's inputs.
+        outputs: the values of the graph's outputs.
+        constants: the values that are data of the graph.
+        buffers: for each value the value whose buffer it lives in; itself if it owns one.
+        last_reads: for each value the last step that reads it; ``len(steps)`` for an output.
+
+    Example:
+        >>> from rax.ir.node import new_input
+        >>> from rax.ir.types import tensor_type
+        >>> from rax.ops.algebra import add
+        >>> x = new_input("x", tensor_type(("batch", 4)))
+        >>> plan = make_plan(Graph([x], [add(add(x, x), x)]))
+        >>> plan.plan_for(batch=8).peak_bytes
+        256
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        dim_values: Mapping[str, int],
+        steps: tuple[Step, ...],
+        types: Sequence[TensorType],
+        structure: Structure,
+    ) -> None:
+        self.graph = graph
+        self.dim_values = dict(dim_values)
+        self.steps = steps
+        self.types = types
+        self._structure = structure
+        self.inputs = structure.inputs
+        self.outputs = structure.outputs
+        self.constants = structure.constants
+        self.buffers = structure.buffers
+        self.last_reads = structure.last_reads
+
+    @property
+    def dim_names(self) -> tuple[str, ...]:
+        """The named dims that still have no value."""
+        found = {name for type in self.types for size in type.shape for name in dims.variables(size)}
+        for step in self.steps:
+            found.update(*[plan.dim_names for plan in step.nested])
+        return tuple(sorted(found))
+
+    def plan_for(self, **dim_values: int) -> Plan:
+        """The plan for given sizes of the named dims.
+
+        Raises:
+            ExecutionError: an operation is not defined for these sizes.
+        """
+        if not dim_values:
+            return self
+        known: dict[TensorType, TensorType] = {}
+        for type in self.types:
+            if type not in known:
+                known[type] = type.with_shape(tuple(dims.substitute(size, dim_values) for size in type.shape))
+        types = [known[type] for type in self.types]
+        filler = _Filler(dim_values, types)
+        steps = tuple([filler.fill(step) for step in self.steps])
+        return Plan(self.graph, {**self.dim_values, **dim_values}, steps, types, self._structure)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most bytes a run holds at once.
+
+        Raises:
+            ShapeError: a named dim has no value yet.
+        """
+        peak = 0
+        for live in self.live_bytes():
+            if not isinstance(live, int):
+                raise ShapeError(
+                    f"the peak depends on {', '.join(self.dim_names)}", fix="give the sizes: plan.plan_for(batch=32)"
+                )
+            peak = max(peak, live)
+        return peak
+
+    @property
+    def peak(self) -> Size:
+        """The most bytes a run holds at once, as an expression over the named dims.
+
+        Example:
+            >>> from rax.ir.node import new_input
+            >>> from rax.ir.types import tensor_type
+            >>> from rax.ops.algebra import add
+            >>> x = new_input("x", tensor_type(("batch", 4)))
+            >>> make_plan(Graph([x], [add(x, x)])).peak
+            dim('16*batch')
+        """
+        highest: list[Size] = []
+        for live in dict.fromkeys(self.live_bytes()):
+            if not any(dims.at_least(other, live) for other in highest):
+                highest = [other for other in highest if not dims.at_least(live, other)] + [live]
+        total: Size = 0
+        for live in highest:
+            total = dims.maximum(total, live)
+        return total
+
+    def live_bytes(self) -> list[Size]:
+        """The bytes held while each step runs, and last those of the outputs."""
+        sizes = [self._bytes(value) for value in range(len(self.types))]
+        rows: list[Size] = []
+        live: Size = 0
+        for step, dying in zip(self.steps, self._structure.dying, strict=True):
+            for value in step.results:
+                live = live + sizes[value]
+            scratch: Size = 0
+            for plan in step.nested:
+                scratch = dims.maximum(scratch, plan.peak)
+            if step.op.name == "cond":  # its results are the branch's own
+                for value in step.results:
+                    scratch = scratch - sizes[value]
+            rows.append(live + scratch)
+            for value in dying:
+                live = live - sizes[value]
+        for value, copied in zip(self.outputs, self.output_copies, strict=True):
+            live = live + self.types[value].nbytes if copied else live
+        return [*rows, live]
+
+    def _bytes(self, value: int) -> Size:
+        owns = self.buffers[value] == value and value not in self._structure.external
+        return self.types[value].nbytes if owns else 0
+
+    @property
+    def output_copies(self) -> list[bool]:
+        """Which outputs are copied at the end, since their memory is not theirs alone."""
+        taken: set[int] = set()
+        copies: list[bool] = []
+        for value in self.outputs:
+            root = self.buffers[value]
+            part = self.types[root].size != self.types[value].size
+            copies.append(part or root in taken or root in self._structure.external)
+            taken.add(root)
+        return copies
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name} = {size}" for name, size in self.dim_values.items())
+        lines = [f"{len(self.steps)} steps{' with ' + given if given else ''}, peak {_amount(self.peak)}"]
+        live = self.live_bytes()
+        rows: list[tuple[str, ...]] = [("step", "operation", "result", "buffer", "life", "held")]
+        for index, step in enumerate(self.steps):
+            for value in step.results:
+                root = self.buffers[value]
+                where = _amount(self._bytes(value)) if root == value else f"in %{root}"
+                ends = self._structure.deaths[root]
+                end = "end" if ends == len(self.steps) else str(ends)
+                operands = ", ".join(f"%{operand}" for operand in step.operands)
+                called = f"%{value} = {step.op.name}({operands})"
+                rows.append((str(index), called, str(self.types[value]), where, f"{index}-{end}", _amount(live[index])))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class Structure:
+    """What of a plan does not depend on sizes.
+
+    Attributes:
+        inputs: see :class:`Plan`.
+        outputs: see :class:`Plan`.
+        constants: see :class:`Plan`.
+        buffers: see :class:`Plan`.
+        last_reads: see :class:`Plan`.
+        external: the values whose memory a run does not allocate.
+        deaths: for each value that owns a buffer, the last step that reads the buffer.
+        dying: for each step the values whose buffers die after it.
+    """
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    constants: dict[int, Literal]
+    buffers: list[int]
+    last_reads: list[int]
+    external: frozenset[int]
+    deaths: list[int]
+    dying: list[list[int]]
+
+
+def make_plan(graph: Graph, takes: Callable[[Op], bool] | None = None) -> Plan:
+    """Plan a graph.
+
+    Args:
+        graph: what to plan; named dims stay symbolic.
+        takes: whether a backend runs an operation that has a body as one step. The bodies of
+            the others are planned in their place.
+    """
+    builder = _Builder(takes or (lambda op: False))
+    inputs = tuple(builder.new(type) for type in graph.in_types)
+    outputs = builder.run(graph, inputs, NOWHERE)
+    return builder.finish(graph, inputs, outputs)
+
+
+class _Filler:
+    """Puts sizes into steps, and checks that each operation is defined for them."""
+
+    def __init__(self, dim_values: Mapping[str, int], types: Sequence[TensorType]) -> None:
+        self._dim_values = dim_values
+        self._types = types
+        self._ops: dict[int, Op] = {}
+        self._results: dict[tuple[int, tuple[TensorType, ...]], tuple[TensorType, ...]] = {}
+
+    def fill(self, step: Step) -> Step:
+        op = self._ops.get(id(step.op))
+        if op is None:
+            op = self._ops[id(step.op)] = step.op.substitute_dims(self._dim_values)
+        operands = tuple([self._types[value] for value in step.operands])
+        if (id(op), operands) not in self._results:
+            self._results[id(op), operands] = self._check(op, operands, step)
+        nested = tuple([plan.plan_for(**self._dim_values) for plan in step.nested])
+        return Step(op, step.operands, step.results, step.origin, step.view, nested)
+
+    def _check(self, op: Op, operands: tuple[TensorType, ...], step: Step) -> tuple[TensorType, ...]:
+        due = tuple([self._types[value] for value in step.results])
+        try:
+            found = op.infer(*operands)
+        except RaxError as error:
+            raise failure(op, operands, error, step.origin) from error
+        if found != due:
+            sizes = ", ".join(f"{name} = {size}" for name, size in self._dim_values.items())
+            raise failure(op, operands, ValueError(f"for {sizes} its result is {found}, not {due}"), step.origin)
+        return found
+
+
+class _Builder:
+    """Numbers values and lines up steps, with bodies put in place of operations."""
+
+    def __init__(self, takes: Callable[[Op], bool]) -> None:
+        self._takes = takes
+        self._types: list[TensorType] = []
+        self._buffers: list[int] = []
+        self._dense: list[bool] = []
+        self._steps: list[Step] = []
+        self._constants: dict[Node, int] = {}
+
+    def new(self, type: TensorType, buffer: int | None = None, *, dense: bool = True) -> int:
+        value = len(self._types)
+        self._types.append(type)
+        self._buffers.append(value if buffer is None else buffer)
+        self._dense.append(dense)
+        return value
+
+    def run(self, graph: Graph, inputs: Sequence[int], outer: Origin) -> tuple[int, ...]:
+        numbers: dict[Node, tuple[int, ...]] = {
+            value.node: (number,) for value, number in zip(graph.inputs, inputs, strict=True)
+        }
+        for node in graph.nodes[len(inputs) :]:
+            if isinstance(node.op, Constant):
+                if node not in self._constants:
+                    self._constants[node] = self.new(node.types[0])
+                numbers[node] = (self._constants[node],)
+                continue
+            op = cast("Op", node.op)
+            operands = tuple([numbers[value.node][value.index] for value in node.inputs])
+            origin = graph.origins.get(node, outer)
+            body = None if self._takes(op) else body_of(op, [value.type for value in node.inputs])
+            if body is not None:
+                numbers[node] = self.run(body, operands, origin)
+            else:
+                numbers[node] = self._step(op, operands, node.types, origin)
+        return tuple([numbers[value.node][value.index] for value in graph.outputs])
+
+    def _step(
+        self, op: Op, operands: tuple[int, ...], types: tuple[TensorType, ...], origin: Origin
+    ) -> tuple[int, ...]:
+        dense = all(self._dense[operand] for operand in operands)
+        view = op.name in VIEWS and (dense or op.name != "reshape")
+        if op.name in _DENSE:
+            dense = True
+        elif view and op.name != "stop_gradient":
+            dense = False
+        buffer = self._buffers[operands[0]] if view else None
+        results = tuple([self.new(type, buffer, dense=dense) for type in types])
+        nested = tuple([make_plan(graph, self._takes) for graph in graphs_run(op)]) if op.holds_graphs else ()
+        self._steps.append(Step(op, operands, results, origin, view, nested))
+        return results
+
+    def finish(self, graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Plan:
+        count, steps = len(self._types), self._steps
+        last = [-1] * count
+        born = [-1] * count
+        for index, step in enumerate(steps):
+            for value in step.operands:
+                last[value] = index
+            for value in step.results:
+                born[value] = index
+        for value in outputs:
+            last[value] = len(steps)
+        deaths = [max(pair) for pair in zip(last, born, strict=True)]
+        for value, root in enumerate(self._buffers):
+            deaths[root] = max(deaths[root], deaths[value])
+        constants = {number: cast("Constant", node.op).literal for node, number in self._constants.items()}
+        external = frozenset((*inputs, *constants))
+        dying: list[list[int]] = [[] for _ in steps]
+        for value, root in enumerate(self._buffers):
+            if value == root and value not in external and deaths[value] < len(steps):
+                dying[deaths[value]].append(value)
+        structure = Structure(inputs, outputs, constants, self._buffers, last, external, deaths, dying)
+        return Plan(graph, {}, tuple(steps), self._types, structure)
+
+
+def body_of(op: Op, types: Sequence[TensorType]) -> Graph | None:
+    """A graph that computes the same as an operation, where it has one."""
+    if isinstance(op, Composite):
+        return op.body(*types)
+    if isinstance(op, Checkpoint):
+        return op.body
+    return op.primal if isinstance(op, CustomVjp) else None
+
+
+def graphs_run(op: Op) -> list[Graph]:
+    """The graphs an operation holds and runs, in order."""
+    found: list[Graph] = []
+    pending = [getattr(op, name) for name in reversed(_RUNS.get(op.name, op.attribute_names()))]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Graph):
+            found.append(item)
+        elif isinstance(item, tuple):
+            pending += reversed(cast("tuple[object, ...]", item))
+    return found
+
+
+def _amount(size: Size) -> str:
+    return f"{size:,} bytes" if isinstance(size, int) else f"{size} bytes"

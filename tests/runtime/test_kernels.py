@@ -1,0 +1,160 @@
+"""The NumPy backend equals the oracle on every operation, sample and dtype, whatever the memory layout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rax.ir.errors import ExecutionError
+from rax.ir.graph import Graph
+from rax.ir.node import new_input
+from rax.ir.op import Op
+from rax.ir.types import TensorType, as_dtype
+from rax.ops.arrays import Array
+from rax.ops.indexing import Gather, Scatter
+from rax.ops.shape import Pad
+from rax.ops.transcendental import erf
+from rax.ops.window import Conv
+from rax.runtime.backends.numpy import window
+from rax.runtime.executable import compile
+from rax.runtime.reference import evaluate_graph
+from tests.ops.laws import Case, assert_close, cases, coarsest
+
+# A kernel may sum in another order, or round a half type once where the reference does twice.
+FACTOR = 16
+
+
+def run(case: Case, arrays: Sequence[Array]) -> None:
+    graph = case.graph()
+    expected = evaluate_graph(graph, arrays)
+    before = [array.tobytes() for array in arrays]
+    found = compile(graph).run(list(arrays))
+    tolerance = FACTOR * coarsest([*graph.in_types, *graph.out_types])
+    for position, (actual, due) in enumerate(zip(found, expected, strict=True)):
+        assert isinstance(actual, np.ndarray)
+        assert_close(actual, due, tolerance, f"{case} result {position}")
+        assert actual.flags.writeable
+        assert not any(np.shares_memory(actual, array) for array in arrays)
+    assert [array.tobytes() for array in arrays] == before
+
+
+def by_operation(found: list[Case]) -> list[Any]:
+    """The cases of each operation as one parameter."""
+    rows: dict[str, list[Case]] = {}
+    for case in found:
+        rows.setdefault(case.cls.name, []).append(case)
+    return [pytest.param(row, id=name) for name, row in rows.items()]
+
+
+@pytest.mark.parametrize("row", by_operation(cases()))
+def test_kernels_equal_the_reference(row: list[Case]) -> None:
+    for case in row:
+        run(case, case.arrays())
+
+
+@pytest.mark.parametrize("row", by_operation(cases(slot="edges")))
+def test_kernels_equal_the_reference_at_special_values(row: list[Case]) -> None:
+    for case in row:
+        run(case, case.arrays())
+
+
+def spread_out(array: Array) -> Array:
+    """The same elements, read-only, in every second place and in reverse order of memory."""
+    strided = np.zeros((*array.shape, 2), array.dtype).T[0, ...].T
+    strided[...] = array
+    strided.flags.writeable = False
+    return strided
+
+
+@pytest.mark.parametrize("row", by_operation(cases(("bool", "int64", "float32"))))
+def test_kernels_take_arrays_of_any_layout(row: list[Case]) -> None:
+    for case in row:
+        run(case, [spread_out(array) for array in case.arrays()])
+
+
+@pytest.mark.parametrize("name", ["gather", "scatter"])
+@pytest.mark.parametrize("index", [3, -4])
+def test_an_index_out_of_range_fails(name: str, index: int) -> None:
+    for case in cases(("float32",)):
+        if case.cls.name == name and case.sample.operands[0].shape == (4, 3):
+            arrays = case.arrays()
+            arrays[1] = np.full_like(arrays[1], 4 if index > 0 else -5)
+            with pytest.raises(ExecutionError, match=f"{name} failed: index .* is out of bounds"):
+                compile(case.graph()).run(arrays)
+
+
+def compare(op: Op, *arrays: Array, tolerance: float = 1e-5) -> None:
+    """One operation on arrays, in the backend and by its reference."""
+    inputs = [new_input(f"x{i}", TensorType(as_dtype(a.dtype), a.shape)) for i, a in enumerate(arrays)]
+    graph = Graph(inputs, op.results(*inputs))
+    found, due = compile(graph).run(list(arrays)), evaluate_graph(graph, arrays)
+    for actual, expected in zip(found, due, strict=True):
+        assert_close(actual, expected, tolerance, repr(op))
+
+
+def random(*shape: int) -> Array:
+    return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("block", [1, 1 << 12, 1 << 20])
+@pytest.mark.parametrize("dtype", ["float32", "int64", "complex64"])
+@pytest.mark.parametrize(
+    ("image", "kernel", "attributes"),
+    [
+        ((9, 4, 16, 15), (6, 4, 3, 3), {"padding": ((1, 1), (2, 0))}),
+        ((9, 4, 16, 15), (6, 2, 3, 2), {"groups": 2, "strides": (2, 1)}),
+        ((5, 4, 12, 12), (4, 1, 3, 3), {"groups": 4, "kernel_dilation": (2, 1)}),
+        ((9, 4, 16, 15), (6, 4, 1, 1), {}),
+        ((9, 4, 16, 15), (6, 4, 1, 1), {"strides": (3, 2), "padding": ((-1, 1), (0, -2))}),
+        ((9, 4, 5, 5), (6, 4, 4, 4), {"input_dilation": (1, 2)}),
+        ((3, 2, 40), (5, 2, 7), {}),
+    ],
+)
+def test_convolutions_large_and_small_equal_the_reference(
+    image: tuple[int, ...],
+    kernel: tuple[int, ...],
+    attributes: dict[str, Any],
+    dtype: str,
+    block: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(window, "_BLOCK_BYTES", block)
+    ones = (1,) * (len(image) - 2)
+    no_padding = ((0, 0),) * len(ones)
+    plain: dict[str, Any] = {
+        "strides": ones, "padding": no_padding, "input_dilation": ones, "kernel_dilation": ones,
+    }  # fmt: skip
+    x, weights = (10 * random(*shape) for shape in (image, kernel))
+    # The size of a block is no part of what is compiled, so each case has a batch of its own.
+    count = 1 + (1, 1 << 12, 1 << 20).index(block) + len(image)
+    compare(Conv(**{**plain, **attributes}), x[:count].astype(dtype), weights.astype(dtype))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_padding_cropping_and_spreading_equal_the_reference(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size, gap, low, high = (int(rng.integers(*bounds)) for bounds in ((0, 6), (0, 3), (-4, 4), (-4, 4)))
+    wide = max((size - 1) * (gap + 1) + 1, 0)
+    if wide + low + high >= 0 and wide + low >= 0 and wide + high >= 0:
+        compare(Pad((low, 0), (high, 1), (gap, 0)), random(size, 2))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int8", "uint64"])
+def test_rows_added_where_indices_repeat_equal_the_reference(dtype: str) -> None:
+    index = np.random.default_rng(0).integers(0 if dtype == "uint64" else -7, 7, size=(5, 40)).astype(dtype)
+    compare(Scatter(), random(7, 3, 2), index, random(5, 40, 3, 2))
+    compare(Scatter(), random(7), index, random(5, 40))
+    compare(Gather(), random(7, 3), index, tolerance=0)
+
+
+def test_erf_is_exact_to_a_few_last_places() -> None:
+    x = np.concatenate([np.linspace(-6, 6, 100_001), [0.0, -0.0, 1e-30, np.inf, -np.inf, np.nan]]).astype(np.float32)
+    y = new_input("x", TensorType(as_dtype("float32"), x.shape))
+    found = compile(Graph([y], [erf(y)]))(x)
+    due = np.array([math.erf(number) for number in x.tolist()])
+    assert np.isnan(found[-1])
+    np.testing.assert_allclose(found[:-1], due[:-1], rtol=6e-7, atol=0)
