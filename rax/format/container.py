@@ -1,0 +1,206 @@
+"""The bytes of a file: one msgpack array of a header and aligned segments.
+
+``["rax", version, header, checksum, pad, segment, pad, segment, …]``: the checksum is the SHA-256
+of every byte before it, each pad makes the next segment's payload start on a 64-byte boundary,
+and the header's offsets count from the start of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from mmap import mmap
+from typing import IO, Any
+
+from rax.format.encode import ProgramWriter
+from rax.format.header import HEADER_KEYS, TensorRow
+from rax.format.limits import ALIGNMENT, MAX_HEADER_BYTES, MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, at_most, refuse
+from rax.format.wire import (
+    INVALID,
+    BufferFull,
+    OutOfData,
+    Start,
+    pack_array,
+    pack_array_header,
+    pack_bin_header,
+    pack_map,
+    packb,
+    skip,
+    unpack,
+)
+
+MAGIC = "rax"
+VERSION = 1
+FIXED_ITEMS = 4
+_START_BYTES = 32
+_CHECKSUM_HEADER = pack_bin_header(hashlib.sha256().digest_size)
+_CHECKSUM_BYTES = len(_CHECKSUM_HEADER) + hashlib.sha256().digest_size
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A file that is ready to be written.
+
+    Attributes:
+        start: the bytes before the header.
+        header: the header, packed.
+        segments: for each segment its pad and bin header, and its payload.
+    """
+
+    start: bytes
+    header: bytes
+    segments: list[tuple[bytes, memoryview]]
+
+    def write(self, file: IO[bytes]) -> None:
+        """Write the file, its tensors straight from where they are."""
+        file.write(self.start)
+        file.write(self.header)
+        file.write(checksum(self.start, self.header))
+        for lead, payload in self.segments:
+            file.write(lead)
+            file.write(payload)
+
+
+def checksum(start: bytes, header: bytes) -> bytes:
+    """The checksum after a header, as a bin."""
+    return _CHECKSUM_HEADER + hashlib.sha256(start + header).digest()
+
+
+def lay_out(program: ProgramWriter, segment_bytes: int = MAX_SEGMENT_BYTES) -> Layout:
+    """Place a program's tensors in a file.
+
+    Args:
+        program: the tables.
+        segment_bytes: where a tensor is split; a multiple of 64. Files use the default.
+    """
+    pieces: list[list[memoryview]] = []
+    for literal in program.literals:
+        whole = literal.raw
+        stored = whole.nbytes > MAX_INLINE_BYTES
+        starts = range(0, whole.nbytes, segment_bytes) if stored else ()
+        pieces.append([whole[start : start + segment_bytes] for start in starts])
+    start = pack_array_header(FIXED_ITEMS + 2 * sum(map(len, pieces))) + packb(MAGIC) + packb(VERSION)
+    without = pack_map({key: program.tables.get(key, b"") for key in HEADER_KEYS})
+    tensors = _place(program, pieces, len(start) + len(without) + _CHECKSUM_BYTES)
+    header = pack_map({key: program.tables.get(key, tensors) for key in HEADER_KEYS})
+    position = len(start) + len(header) + _CHECKSUM_BYTES
+    segments: list[tuple[bytes, memoryview]] = []
+    for piece in (piece for parts in pieces for piece in parts):
+        lead = pack_lead(position, piece.nbytes)
+        segments.append((lead, piece))
+        position += len(lead) + piece.nbytes
+    return Layout(start, header, segments)
+
+
+def _place(program: ProgramWriter, pieces: list[list[memoryview]], before: int) -> bytes:
+    """The packed table of tensors: the shortest whose offsets are true of the file it makes.
+
+    Longer offsets make a longer header, hence offsets that are no smaller: starting from an empty
+    table its length only grows, and stops at the least that fits.
+
+    Args:
+        program: the tables.
+        pieces: for each tensor its segments; none for one inside the header.
+        before: the bytes before the first pad, the table apart.
+    """
+    types = program.tensor_types()
+    packed = b""
+    while True:
+        position = before + len(packed)
+        rows: list[bytes] = []
+        for type, literal, parts in zip(types, program.literals, pieces, strict=True):
+            segments: list[tuple[int, int]] = []
+            for piece in parts:
+                position += len(pack_lead(position, piece.nbytes))
+                segments.append((position, piece.nbytes))
+                position += piece.nbytes
+            rows.append(packb([type, literal.digest, segments] if parts else [type, bytes(literal.raw)]))
+        table = pack_array(rows)
+        if len(table) == len(packed):
+            return table
+        packed = table
+
+
+def pack_lead(position: int, nbytes: int) -> bytes:
+    """The pad and the bin header that put a payload on the next boundary after ``position``."""
+    own = pack_bin_header(nbytes)
+    zeros = -(position + len(pack_bin_header(0)) + len(own)) % ALIGNMENT
+    return pack_bin_header(zeros) + bytes(zeros) + own
+
+
+def read_start(file: mmap) -> int:
+    """Check that a file is rax's and of a known version; leave it at its header.
+
+    Returns:
+        How many items the file's array has.
+    """
+    head = file.read(_START_BYTES)
+    start = Start(head)
+    try:
+        items, magic = start.array_header(), start.value()
+        version = start.value() if magic == MAGIC else None
+    except OutOfData:
+        refuse("truncated", "the file ends in its first bytes", f"byte {len(head)}")
+    except INVALID:
+        refuse("not-rax", "the file is not a rax file", "byte 0")
+    if type(version) is not int or version < 1:
+        refuse("not-rax", "the file is not a rax file", "byte 0")
+    if version != VERSION:
+        what = f"the file has format version {version}; this rax reads version {VERSION}"
+        refuse("newer-version", what, f"byte {start.tell() - 1}", fix="install a newer rax")
+    file.seek(start.tell())
+    return items
+
+
+def read_raw_header(file: mmap) -> tuple[Any, int]:
+    """Decode the header a file is at, and check the checksum after it.
+
+    The header is first passed over, which allocates nothing, so that when it is decoded every
+    array and map is known to be as long as it claims.
+
+    Returns:
+        The header, and where the bytes after the checksum start.
+    """
+    start = file.tell()
+    size, problem = skip(file, MAX_HEADER_BYTES)
+    if problem is OutOfData:
+        refuse("truncated", "the file ends inside its header", f"byte {start + size}")
+    if problem is BufferFull:
+        refuse("limit", f"the header has more than {MAX_HEADER_BYTES} bytes", f"byte {start + size}")
+    if problem is not None:
+        refuse("bad-msgpack", "the header is no MessagePack, or nests too deep", f"byte {start + size}")
+    at_most(size, MAX_HEADER_BYTES, "bytes of the header", "header")
+    file.seek(0)
+    head, header, check = file.read(start), file.read(size), file.read(_CHECKSUM_BYTES)
+    end = start + size
+    if len(check) < _CHECKSUM_BYTES:
+        refuse("truncated", "the file ends inside its checksum", f"byte {end + len(check)}")
+    if check != checksum(head, header):
+        refuse("checksum", "the header was changed or damaged: its checksum differs", f"byte {end}")
+    return unpack(header), end + _CHECKSUM_BYTES
+
+
+def check_segments(view: memoryview, position: int, items: int, tensors: list[TensorRow]) -> None:
+    """Check that pads and segments are exactly where the header says, up to the file's end.
+
+    Args:
+        view: the whole file.
+        position: where the first pad is due.
+        items: how many items the file's array says it has.
+        tensors: the rows of the header.
+    """
+    segments = [segment for row in tensors for segment in row.segments]
+    due = FIXED_ITEMS + 2 * len(segments)
+    if items != due:
+        refuse("bad-segment", f"the file's array has {items} items, where {due} are due", "byte 0")
+    for place, (offset, nbytes) in enumerate(segments):
+        lead = pack_lead(position, nbytes)
+        if offset != position + len(lead):
+            refuse("bad-segment", f"segment {place} is due at byte {position + len(lead)}, not {offset}", "tensors")
+        if len(view) < offset + nbytes:
+            refuse("truncated", f"the file ends inside segment {place}", f"byte {len(view)}")
+        if bytes(view[position:offset]) != lead:
+            refuse("bad-segment", f"the bytes before segment {place} are no pad and bin header", f"byte {position}")
+        position = offset + nbytes
+    if len(view) != position:
+        refuse("trailing-bytes", f"{len(view) - position} bytes follow the last segment", f"byte {position}")

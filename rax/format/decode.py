@@ -1,0 +1,148 @@
+"""The rows of a header to a program: every operation rebuilt, every type inferred again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from rax.format.attributes import GraphIndex, TensorIndex
+from rax.format.header import GraphRow, Header, OpRow
+from rax.format.limits import MAX_INLINED_NODES, at_most, refuse
+from rax.ir import trail
+from rax.ir.attributes import make_op
+from rax.ir.errors import RaxError
+from rax.ir.graph import Graph
+from rax.ir.node import Literal, Node, Value, apply, constant, new_input
+from rax.ir.op import Op, map_attribute
+from rax.ir.program import Example, Program
+from rax.ir.trail import NOWHERE, Origin
+
+Registry = Mapping[str, type[Op]]
+_LONGEST_REASON = 1000
+
+
+def build_program(header: Header, literals: Sequence[Literal], registry: Registry) -> Program:
+    """The program of a checked header.
+
+    Args:
+        header: the rows.
+        literals: the tensors, one for each row.
+        registry: the operations by name.
+
+    Raises:
+        FormatError: an operation is unknown or refuses its operands, or infers another type.
+    """
+    with trail.recording() as recorder:
+        recorder.pinned = NOWHERE  # a node comes from where the file says, not from this line
+        builder = _Builder(header, literals, registry)
+        for number, row in enumerate(header.graphs):
+            builder.graphs.append(builder.graph(row, f"graphs[{number}]"))
+
+    def named(rows: Mapping[str, int]) -> dict[str, Literal]:
+        return {name: literals[row] for name, row in rows.items()}
+
+    try:
+        return Program(
+            {name: builder.graphs[row] for name, row in header.entries.items()},
+            defaults=named(header.defaults),
+            examples={
+                name: Example(named(row.inputs), named(row.outputs), row.display)
+                for name, row in header.examples.items()
+            },
+            main=header.main,
+        )
+    except RaxError as error:
+        refuse("bad-program", error.what, "header", error.fix)
+
+
+class _Builder:
+    def __init__(self, header: Header, literals: Sequence[Literal], registry: Registry) -> None:
+        self.header = header
+        self.literals = literals
+        self.registry = registry
+        self.graphs: list[Graph] = []
+        self.ops: dict[int, Op | Graph] = {}
+        self.inlined = 0
+
+    def graph(self, row: GraphRow, where: str) -> Graph:
+        """A graph; those before it are built."""
+        inputs = [new_input(name, type) for name, type in row.inputs]
+        leaves = [*inputs, *[constant(self.literals[number]) for number in row.constants]]
+        values: list[Value] = []
+        nodes: list[Node | None] = [value.node for value in leaves]
+        for place, (number, due, refs) in enumerate(row.nodes):
+            op = self.ops.get(number)
+            if op is None:
+                op = self.ops[number] = self.op(self.header.ops[number], f"ops[{number}]")
+            count = len(values)
+            operands = [leaves[~ref] if ref < 0 else values[count - ref] for ref in refs]
+            if isinstance(op, Graph):
+                outputs = self.inline(op, operands, f"{where}.nodes[{place}]")
+                nodes.append(None)
+            else:
+                try:
+                    node = apply(op, operands)
+                except Exception as error:  # noqa: BLE001  # a rule may raise anything on what no front end makes
+                    _refused("op-refused", op, error, f"{where}.nodes[{place}]")
+                outputs = node.outputs
+                nodes.append(node)
+            types = tuple([value.type for value in outputs])
+            if types != due:
+                name = self.header.ops[number].name
+                has, said = ", ".join(map(str, types)), ", ".join(map(str, due))
+                refuse("wrong-type", f"{name} gives {has}; the file says {said}", f"{where}.nodes[{place}]")
+            values += outputs
+        count = len(values)
+        outputs = [leaves[~ref] if ref < 0 else values[count - ref] for ref in row.outputs]
+        origins = self.origins(row, nodes)
+        return Graph(inputs, outputs, row.in_tree, row.out_tree, row.output_names, origins)
+
+    def origins(self, row: GraphRow, nodes: list[Node | None]) -> dict[Node, Origin]:
+        """Where nodes came from; nodes of an inlined body have no origin."""
+        origins: dict[Node, Origin] = {}
+        place = 0
+        for number, count in row.origins:
+            if number is not None:
+                origin = self.header.origins[number]
+                origins.update((node, origin) for node in nodes[place : place + count] if node is not None)
+            place += count
+        return origins
+
+    def op(self, row: OpRow, where: str) -> Op | Graph:
+        """The operation of a row, or the body that stands for it where it is unknown."""
+        cls = self.registry.get(row.name)
+        if cls is not None and cls.since == row.since:
+            return self.known(cls, row, where)
+        if row.body is not None:
+            return self.graphs[row.body]
+        code = "unknown-op" if cls is None else "op-version"
+        known = "unknown" if cls is None else f"known as of format version {cls.since}"
+        what = f"the operation {row.name!r} of format version {row.since} is {known}"
+        return refuse(code, what, where, fix="install a newer rax")
+
+    def known(self, cls: type[Op], row: OpRow, where: str) -> Op:
+        """An operation of the registry, its attributes checked against the types of its fields."""
+        attributes = {name: map_attribute(value, self.attribute) for name, value in row.attributes.items()}
+        try:
+            return make_op(cls, attributes)
+        except Exception as error:  # noqa: BLE001  # a class is free to refuse an attribute in its own way
+            return _refused("bad-attribute", cls, error, where)
+
+    def attribute(self, item: Any) -> Any:
+        """An item of an attribute, its graph or tensor in place of the row."""
+        if isinstance(item, GraphIndex):
+            return self.graphs[item.row]
+        return self.literals[item.row] if isinstance(item, TensorIndex) else item
+
+    def inline(self, body: Graph, operands: list[Value], where: str) -> tuple[Value, ...]:
+        """A body over operands."""
+        if list(body.in_types) != [value.type for value in operands]:
+            refuse("wrong-type", "the body of an operation has other operands", where)
+        self.inlined += len(body.nodes)
+        at_most(self.inlined, MAX_INLINED_NODES, "nodes of inlined bodies", where)
+        return body.inline(operands)
+
+
+def _refused(code: str, op: Op | type[Op], error: Exception, where: str) -> NoReturn:
+    why = error.what if isinstance(error, RaxError) else f"{type(error).__name__}: {error}"
+    refuse(code, f"{op.name}: {why}"[:_LONGEST_REASON], where)

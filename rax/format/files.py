@@ -1,0 +1,245 @@
+"""Saving and loading: ``rax.save``, ``rax.load``, and a look at a file's header alone."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from rax.format.atomic import replacing
+from rax.format.collector import paused
+from rax.format.container import VERSION, Layout, check_segments, lay_out, read_raw_header, read_start
+from rax.format.decode import Registry, build_program
+from rax.format.encode import ProgramWriter
+from rax.format.header import GraphRow, Header, read_header
+from rax.format.limits import refuse
+from rax.format.tensors import read_tensor
+from rax.format.wire import unpack
+from rax.ir import services
+from rax.ir.errors import RaxError
+from rax.ir.graph import Graph
+from rax.ir.program import Program
+from rax.ir.types import TensorType
+
+PathLike = str | os.PathLike[str]
+READ_BYTES = 2**26
+"""Files up to this size are read whole and every digest checked; larger ones are mapped."""
+
+
+def save(program: Program | Graph, path: PathLike) -> None:
+    """Write a program to a file; the same program gives the same bytes everywhere.
+
+    The file is written aside and put in its place when it is whole: killed at any moment, the
+    old file stays as it was. Tensors are written from where they lie, without a copy.
+
+    Args:
+        program: a program, or a graph, which is saved as the only entry, ``"main"``.
+        path: the file; by custom it ends in ``.msgpack``.
+
+    Raises:
+        FormatError: the program holds something that no file can, or is past a bound.
+        RaxError: it is neither a program nor a graph.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from rax.ir.node import new_input
+        >>> from rax.ir.types import tensor_type
+        >>> x = new_input("x", tensor_type(("batch", 2)))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(Graph([x], [x]), f"{folder}/identity.msgpack")
+        ...     load(f"{folder}/identity.msgpack")
+        <Program main; 0 defaults>
+    """
+    layout = encode(program)
+    with replacing(Path(path)) as file:
+        layout.write(file)
+
+
+def encode(program: Program | Graph) -> Layout:
+    """The bytes of a program, before they are written; checked as a reader checks them.
+
+    Raises:
+        FormatError: the program holds something that no file can, or is past a bound.
+    """
+    given = cast("object", program)  # a user may give anything
+    whole = Program({"main": given}) if isinstance(given, Graph) else given
+    if not isinstance(whole, Program):
+        raise RaxError(
+            f"a Program or a Graph can be saved, not a {type(whole).__name__}",
+            fix="trace it: rax.save(rax.trace(function, specs), path)",
+        )
+    with paused():
+        try:
+            layout = lay_out(ProgramWriter(whole))
+        except OverflowError:
+            refuse("limit", "an int has more than 64 bits")
+        except UnicodeEncodeError as error:
+            refuse("bad-text", f"{error.object!r} is not Unicode text: it holds a lone surrogate")
+        read_header(unpack(layout.header))
+    return layout
+
+
+def load(path: PathLike, *, registry: Registry | None = None, verify: bool | None = None) -> Program:
+    """Read a program; nothing in a file is ever run or imported.
+
+    Every operation is rebuilt from its name, every type inferred again and compared. A file up
+    to 64 MiB is read whole, so that later changes to it do not show; of a larger one only the
+    header is read, and its tensors are mapped: they come into memory when they are touched.
+
+    Args:
+        path: the file.
+        registry: the operations a file may use; by default rax's own and the user's.
+        verify: compare the digest of every tensor now. By default this is done for files that are
+            read whole; in a larger one a tensor is compared when its digest is first needed. The
+            header is always verified.
+
+    Returns:
+        The program. A graph that was saved alone is its entry ``"main"``.
+
+    Raises:
+        FormatError: the file is damaged, hostile, newer than this rax, or no rax file.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> import rax
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(rax.trace(lambda x: x * 2, rax.spec(("n",))), f"{folder}/double.msgpack")
+        ...     load(f"{folder}/double.msgpack")["main"]([1.0, 2.0])
+        array([2., 4.], dtype=float32)
+    """
+    known = services.get("registry")() if registry is None else registry
+    with paused():
+        opened = _open(path, READ_BYTES)
+        check = len(opened.view) <= READ_BYTES if verify is None else verify
+        rows = enumerate(opened.header.tensors)
+        literals = [read_tensor(row, opened.view, f"tensors[{number}]", check=check) for number, row in rows]
+        return build_program(opened.header, literals, known)
+
+
+@dataclass(frozen=True)
+class EntryDescription:
+    """What a file says of an entry, without building it.
+
+    Attributes:
+        inputs: the type of each input by name; those with a default in the file are in ``optional``.
+        outputs: the type of each output by name.
+        nodes: how many operations it applies.
+        optional: the inputs that have a default.
+        has_example: whether the file holds inputs to run it on.
+    """
+
+    inputs: Mapping[str, TensorType]
+    outputs: Mapping[str, TensorType]
+    nodes: int
+    optional: frozenset[str]
+    has_example: bool
+
+
+@dataclass(frozen=True)
+class TensorDescription:
+    """A tensor in a file: its type, SHA-256 (None for those inside the header) and segments ``(offset, nbytes)``."""
+
+    type: TensorType
+    digest: str | None
+    segments: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a file holds, from its header alone.
+
+    Attributes:
+        version: the format version.
+        nbytes: the size of the file.
+        main: the entry that runs when none is named.
+        entries: by name.
+        defaults: the type of each input that has a default.
+        tensors: every tensor, in file order.
+        ops: for each operation, how many nodes apply it.
+    """
+
+    version: int
+    nbytes: int
+    main: str | None
+    entries: Mapping[str, EntryDescription]
+    defaults: Mapping[str, TensorType]
+    tensors: tuple[TensorDescription, ...]
+    ops: Mapping[str, int]
+
+
+def describe(path: PathLike) -> Description:
+    """What a file holds, from its checked header alone: no tensor is read, no operation built.
+
+    Raises:
+        FormatError: the file is damaged, newer than this rax, or no rax file.
+        OSError: the file cannot be read.
+    """
+    opened = _open(path, 0)
+    header = opened.header
+    counts: dict[str, int] = {}
+    for graph in header.graphs:
+        for number, *_ in graph.nodes:
+            name = header.ops[number].name
+            counts[name] = counts.get(name, 0) + 1
+    tensors = [
+        TensorDescription(row.type, row.digest.hex() if row.inline is None else None, row.segments)
+        for row in header.tensors
+    ]
+    return Description(
+        version=VERSION,
+        nbytes=len(opened.view),
+        main=header.main,
+        entries={name: _entry(header, name, header.graphs[row]) for name, row in header.entries.items()},
+        defaults={name: header.tensors[row].type for name, row in header.defaults.items()},
+        tensors=tuple(tensors),
+        ops=dict(sorted(counts.items())),
+    )
+
+
+def _entry(header: Header, name: str, graph: GraphRow) -> EntryDescription:
+    return EntryDescription(
+        inputs=dict(graph.inputs),
+        outputs=dict(zip(graph.output_names, graph.out_types, strict=True)),
+        nodes=len(graph.nodes),
+        optional=frozenset(label for label, _ in graph.inputs if label in header.defaults),
+        has_example=name in header.examples,
+    )
+
+
+@dataclass(frozen=True)
+class _Opened:
+    header: Header
+    view: memoryview
+
+
+def _open(path: PathLike, read_bytes: int) -> _Opened:
+    """Check a file's layout and header.
+
+    Args:
+        path: the file.
+        read_bytes: up to this size it is read, past it mapped.
+    """
+    place = Path(path)
+    if not stat.S_ISREG(place.stat().st_mode):
+        refuse("not-rax", f"{place} is no regular file", "byte 0")
+    with place.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            refuse("truncated", "the file is empty", "byte 0")
+        if size > read_bytes:
+            memory = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+        else:
+            memory = mmap.mmap(-1, size)  # aligned as a mapped file is
+            file.readinto(memory)
+    items = read_start(memory)
+    raw, position = read_raw_header(memory)
+    header = read_header(raw)
+    view = memoryview(memory).toreadonly()
+    check_segments(view, position, items, header.tensors)
+    return _Opened(header, view)

@@ -1,0 +1,121 @@
+"""The bounds of the format, and the checks a reader makes before it builds anything.
+
+A file beyond a bound is refused by the reader and never written by the writer. The numbers are
+part of the format: a version may raise them, never lower them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, cast
+
+from rax.ir.errors import FormatError
+
+MAX_HEADER_BYTES = 2**26
+MAX_ROWS = 2**20
+MAX_GRAPHS = 2**16
+MAX_NODES = 2**24
+MAX_VALUES = 2**24
+MAX_ENTRIES = 2**12
+MAX_OPERANDS = 2**16
+MAX_ATTRIBUTES = 64
+MAX_ATTRIBUTE_ITEMS = 2**16
+MAX_ATTRIBUTE_DEPTH = 8
+MAX_GRAPH_DEPTH = 32
+MAX_EXPANDED_NODES = 2**26
+MAX_INLINED_NODES = 2**18
+MAX_TREE_DEPTH = 64
+MAX_TREE_ITEMS = 2**20
+MAX_SCOPE_DEPTH = 256
+MAX_TEXT = 2**16
+MAX_RANK = 64
+MAX_INT = 2**63 - 1
+MAX_TENSOR_BYTES = 2**62
+MAX_DIM_NAME = 256
+MAX_DIM_DEPTH = 100
+MAX_DIM_ITEMS = 512
+MAX_DIM_TERMS = 128
+MAX_FILE_DIM_ITEMS = 2**15
+MAX_INLINE_BYTES = 64
+ALIGNMENT = 64
+MAX_SEGMENT_BYTES = 2**32 - ALIGNMENT
+
+
+def refuse(code: str, what: str, where: str = "", fix: str = "") -> NoReturn:
+    """Raise the error of a bad file."""
+    raise FormatError(what, code=code, where=where, fix=fix) from None
+
+
+def at_most(count: int, most: int, what: str, where: str) -> None:
+    """Refuse a count past its bound."""
+    if count > most:
+        refuse("limit", f"{what}: {count}, where at most {most} are allowed", where)
+
+
+def kind_of(value: object) -> str:
+    """What a decoded msgpack value is, in msgpack's words."""
+    names: dict[type, str] = {
+        type(None): "nil", bool: "a bool", int: "an int", float: "a float", str: "a str", bytes: "a bin",
+        list: "an array", dict: "a map",
+    }  # fmt: skip
+    return names.get(type(value), "an extension")
+
+
+def as_int(value: object, where: str, low: int = 0, high: int = MAX_INT) -> int:
+    """The value as an int within bounds; a bool is none."""
+    if type(value) is not int:
+        refuse("wrong-kind", f"an int is due, not {kind_of(value)}", where)
+    if not low <= value <= high:
+        refuse("limit", f"{value} is not between {low} and {high}", where)
+    return value
+
+
+def as_index(value: object, count: int, table: str, where: str) -> int:
+    """The value as the index of a row."""
+    if type(value) is not int:
+        refuse("wrong-kind", f"an index into {table} is due, not {kind_of(value)}", where)
+    if not 0 <= value < count:
+        refuse("bad-index", f"there is no {table}[{value}]; it has {count} rows", where)
+    return value
+
+
+def as_text(value: object, where: str, longest: int = MAX_TEXT, shortest: int = 0) -> str:
+    """The value as a string of bounded length."""
+    if type(value) is not str:
+        refuse("wrong-kind", f"a str is due, not {kind_of(value)}", where)
+    if not shortest <= len(value) <= longest:
+        refuse("limit", f"a str of {len(value)} characters, where {shortest} to {longest} are allowed", where)
+    return value
+
+
+def as_array(value: object, where: str, most: int, length: int | None = None) -> list[Any]:
+    """The value as an array of bounded, or of exactly one, length."""
+    if type(value) is not list:
+        refuse("wrong-kind", f"an array is due, not {kind_of(value)}", where)
+    items = cast("list[Any]", value)
+    if length is not None and len(items) != length:
+        refuse("wrong-kind", f"an array of {length} items is due, not of {len(items)}", where)
+    at_most(len(items), most, "items", where)
+    return items
+
+
+def as_map(value: object, where: str, most: int) -> dict[str, Any]:
+    """The value as a map of bounded size; its keys are strings, met once each."""
+    if type(value) is not dict:
+        refuse("wrong-kind", f"a map is due, not {kind_of(value)}", where)
+    items = cast("dict[str, Any]", value)
+    at_most(len(items), most, "keys", where)
+    for key in items:
+        as_text(key, where)
+    return items
+
+
+def as_record(value: object, where: str, keys: tuple[str, ...]) -> list[Any]:
+    """The values of a map that has exactly these keys, in their order."""
+    items = as_map(value, where, MAX_ROWS)
+    for key in keys:
+        if key not in items:
+            refuse("missing-key", f"the key {key!r} is missing", where)
+    for key in items:
+        if key not in keys:
+            refuse("unknown-key", f"the key {key!r} is unknown", where)
+    return [items[key] for key in keys]

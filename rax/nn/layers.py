@@ -1,0 +1,121 @@
+"""Layers over the last axis, and the small functions between layers."""
+
+from __future__ import annotations
+
+from rax import numpy as rnp
+from rax import random
+from rax.frontend.promotion import TensorLike
+from rax.frontend.tensor import Tensor, as_tensor
+from rax.ir import dims
+from rax.ir.errors import RaxError, TypeInferenceError
+from rax.ir.trail import scope
+from rax.ir.types import float32
+from rax.numpy.common import inexact
+from rax.ops.indexing import Gather
+
+
+def dense(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:
+    """``x @ weight + bias``.
+
+    Args:
+        x: ``(*batch, features)``.
+        weight: ``(features, outputs)``.
+        bias: ``(outputs,)``, or none.
+
+    Example:
+        >>> dense(rnp.ones((2, 3)), rnp.ones((3, 1)), rnp.asarray([0.5]))
+        Tensor([[3.5],
+                [3.5]], dtype=float32)
+    """
+    with scope("dense"):
+        product = as_tensor(x) @ as_tensor(weight)
+        return product if bias is None else product + as_tensor(bias)
+
+
+def dropout(key: TensorLike, x: TensorLike, rate: float) -> Tensor:
+    """Zero each element with probability ``rate``, and scale the rest so that the mean stays.
+
+    To predict, leave the call out.
+
+    Args:
+        key: a key of :mod:`rax.random`; another one at each step.
+        x: any shape, floating.
+        rate: at least 0 and less than 1.
+
+    Raises:
+        RaxError: the rate is out of range.
+
+    Example:
+        >>> dropout(random.key(0), rnp.ones((4,)), 0.5)
+        Tensor([0., 0., 2., 2.], dtype=float32)
+    """
+    if not 0 <= rate < 1:
+        raise RaxError(f"dropout's rate is at least 0 and less than 1, not {rate}")
+    value = Tensor(inexact(x, float32))
+    with scope("dropout"):
+        kept = random.bernoulli(key, 1 - rate, value.shape)
+        return rnp.where(kept, value / (1 - rate), 0.0)
+
+
+def embedding(table: TensorLike, ids: TensorLike) -> Tensor:
+    """The rows of a table that integers name.
+
+    Args:
+        table: ``(rows, *features)``.
+        ids: integers of any shape; a negative one counts from the last row, one out of range
+            fails when the graph runs.
+
+    Returns:
+        ``(*ids.shape, *features)``.
+
+    Example:
+        >>> embedding(rnp.asarray([[1.0, 2.0], [3.0, 4.0]]), rnp.asarray([1, 1, 0]))
+        Tensor([[3., 4.],
+                [3., 4.],
+                [1., 2.]], dtype=float32)
+    """
+    with scope("embedding"):
+        return Tensor(Gather()(as_tensor(table).value, as_tensor(ids).value))
+
+
+def one_hot(labels: TensorLike, classes: int, dtype: object = float32) -> Tensor:
+    """1 at the place a label names along a new last axis, 0 elsewhere.
+
+    Args:
+        labels: integers of any shape; one outside ``0 … classes - 1`` gives zeros.
+        classes: the size of the new axis.
+        dtype: the dtype of the result.
+
+    Raises:
+        TypeInferenceError: the labels are no integers.
+
+    Example:
+        >>> one_hot(rnp.asarray([1, 0]), 3)
+        Tensor([[0., 1., 0.],
+                [1., 0., 0.]], dtype=float32)
+    """
+    places = as_tensor(labels)
+    if places.dtype.kind not in ("int", "uint"):
+        raise TypeInferenceError(f"one_hot needs integers, not {places.dtype}", fix="cast them to int64")
+    with scope("one_hot"):
+        wide = rnp.expand_dims(rnp.astype(places, rnp.int64), axis=-1)
+        return rnp.astype(wide == rnp.arange(classes), dtype)
+
+
+def flatten(x: TensorLike) -> Tensor:
+    """All axes but the first as one.
+
+    Args:
+        x: ``(N, *rest)``.
+
+    Raises:
+        TypeInferenceError: ``x`` is a scalar.
+
+    Example:
+        >>> flatten(rnp.zeros((2, 3, 4))).shape
+        (2, 12)
+    """
+    value = as_tensor(x)
+    if not value.ndim:
+        raise TypeInferenceError("flatten needs a first axis to keep; a scalar has none")
+    return rnp.reshape(value, (value.shape[0], dims.product(value.shape[1:])))

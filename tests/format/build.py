@@ -1,0 +1,167 @@
+"""Programs to save, and files taken apart and put together by the words of FORMAT.md alone."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import msgpack
+import numpy as np
+
+from rax.format.files import encode, load
+from rax.ir.dims import dim
+from rax.ir.graph import Graph
+from rax.ir.node import constant, new_input
+from rax.ir.program import Example, Program
+from rax.ir.trail import Origin
+from rax.ir.tree import ARGUMENTS, flatten
+from rax.ir.tree import Tree as Structure
+from rax.ir.types import TensorType, as_dtype, float32, int32, tensor_type
+from rax.ops.algebra import add
+from rax.ops.arrays import literal, scalar
+from rax.ops.control import Cond
+from rax.ops.elementwise import multiply
+from rax.ops.scan import Scan
+from rax.ops.selection import Cast
+from rax.ops.shape import reshape
+
+importlib.import_module("rax.ops")  # fills the registry
+
+VECTOR = tensor_type((3,))
+
+
+def branches() -> tuple[Graph, ...]:
+    """Two graphs of the same types."""
+    graphs: list[Graph] = []
+    for choice in range(2):
+        x, y = new_input("x", VECTOR), new_input("y", VECTOR)
+        graphs.append(Graph((x, y), ((multiply(x, y), add(x, x))[choice],), origins={}))
+    return tuple(graphs)
+
+
+def summing() -> Graph:
+    """The body of a scan: running sums."""
+    total, x = new_input("total", tensor_type(())), new_input("x", tensor_type(()))
+    after = add(total, x)
+    return Graph((total, x), (after, after), origins={after.node: Origin(("cell",), "model.py:9 in step")})
+
+
+def small() -> Program:
+    """Two entries with control flow, symbolic sizes, trees, origins, defaults and an example; no stored tensor."""
+    w, b = new_input("params.w", VECTOR), new_input("params.b", tensor_type(()))
+    x = new_input("x", tensor_type(("batch", 3)))
+    loud = add(multiply(x, w), b)
+    doubled = multiply(loud, scalar(2, float32))
+    wide = reshape(doubled, (dim("3*batch"),))
+    tree = Structure(ARGUMENTS, ("params", "x"), (flatten({"w": 1, "b": 2})[1], flatten(0)[1]))
+    out_tree = flatten({"loud": 0, "wide": (1, None)})[1]
+    origins = {loud.node: Origin(("layer", "dense"), "model.py:3 in model")}
+    predict = Graph((b, w, x), (loud, wide), tree, out_tree, origins=origins)
+    index, v = new_input("index", TensorType(int32, ())), new_input("v", VECTOR)
+    (chosen,) = Cond(branches()).results(index, v, constant(literal([1.0, 2.0, 3.0], float32)))
+    total, sums = Scan(summing(), 0, 1, 3, True).results(scalar(0, float32), chosen)
+    choose = Graph((index, v), (Cast(as_dtype("bfloat16"))(sums), total), origins={})
+    outputs = {"wide.0": literal(np.arange(6, dtype="float32").reshape(6))}
+    example = Example({"x": literal(np.zeros((2, 3), "float32"))}, outputs, {"x": "image"})
+    defaults = {"params.b": literal(np.float32(0.5)), "params.w": literal(np.arange(3, dtype="float32"))}
+    return Program(predict=predict, choose=choose, defaults=defaults, examples={"predict": example}, main="predict")
+
+
+def stored(*sizes: int) -> Program:
+    """A program that returns a tensor of so many float32 for each size."""
+    tensors = [constant(literal(np.arange(size, dtype="float32") + index)) for index, size in enumerate(sizes)]
+    return Program({"main": Graph((), tensors, origins={})})
+
+
+def chain(length: int) -> Graph:
+    """A graph of so many operations one after another."""
+    x, y = new_input("x", tensor_type(("batch", 4))), new_input("y", tensor_type((4,)))
+    value = x
+    for step in range(length):
+        value = (add, multiply)[step % 2](value, (x, y, value)[step % 3])
+    return Graph((x, y), (value,), origins={})
+
+
+def to_bytes(program: Program | Graph) -> bytes:
+    """A program as a file's bytes."""
+    file = io.BytesIO()
+    encode(program).write(file)
+    return file.getvalue()
+
+
+def from_bytes(data: bytes, folder: Path, **options: Any) -> Program:
+    """A program from a file's bytes."""
+    path = folder / "program.msgpack"
+    path.write_bytes(data)
+    return load(path, **options)
+
+
+@dataclass
+class Parts:
+    """A file taken apart: its header as Python values, and the payloads of its segments."""
+
+    header: dict[str, Any]
+    payloads: list[bytes]
+
+    def join(self, *, place: bool = True) -> bytes:
+        """The file of these parts.
+
+        Args:
+            place: write the offsets that are due into the header first.
+        """
+        start = packed_array_header(4 + 2 * len(self.payloads)) + pack("rax") + pack(1)
+        tail, offsets = b"", [0] * len(self.payloads)
+        while True:
+            if place:
+                set_offsets(self.header, offsets)
+            packed = start + pack(self.header)
+            tail = packed + b"\xc4\x20" + hashlib.sha256(packed).digest()
+            before, offsets = offsets, []
+            for payload in self.payloads:
+                own = bin_header(len(payload))
+                zeros = -(len(tail) + 2 + len(own)) % 64
+                tail += bytes([0xC4, zeros]) + bytes(zeros) + own
+                offsets.append(len(tail))
+                tail += payload
+            if not place or offsets == before:
+                return tail
+
+
+def pack(value: Any) -> bytes:
+    """A value as MessagePack."""
+    return cast("bytes", msgpack.packb(value))
+
+
+def set_offsets(header: dict[str, Any], offsets: list[int]) -> None:
+    rows = [segment for row in header["tensors"] if len(row) == 3 for segment in row[2]]
+    for segment, offset in zip(rows, offsets, strict=False):
+        segment[0] = offset
+
+
+def split(data: bytes) -> Parts:
+    """Take a file apart."""
+    magic, version, header, _, *rest = msgpack.unpackb(data)
+    assert (magic, version) == ("rax", 1)
+    return Parts(header, rest[1::2])
+
+
+def packed_array_header(count: int) -> bytes:
+    return bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+
+
+def bin_header(count: int) -> bytes:
+    if count < 256:
+        return b"\xc4" + count.to_bytes(1, "big")
+    return b"\xc5" + count.to_bytes(2, "big") if count < 65536 else b"\xc6" + count.to_bytes(4, "big")
+
+
+def changed(program: Program, change: Callable[[dict[str, Any]], Any]) -> bytes:
+    """The file of a program, its header changed, its checksum made good."""
+    parts = split(to_bytes(program))
+    change(parts.header)
+    return parts.join(place=False)

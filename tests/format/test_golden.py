@@ -1,0 +1,41 @@
+"""Files of every released version: they load for ever, and mean what they meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rax.format.container import VERSION
+from rax.format.files import describe, load
+from rax.ops import registry
+from rax.runtime.entry import Entry
+from tests.format.build import to_bytes
+from tests.golden.make import FILES, Cube
+
+FOLDER = Path(__file__).parents[1] / "golden"
+GOLDEN = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("v*/*.msgpack"))
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_golden_file_loads_and_gives_what_it_gave(name: str) -> None:
+    program = load(FOLDER / name, verify=True)
+    assert program.examples.keys() == set(program)
+    for entry in program:
+        runner = Entry(program, entry)
+        compared = runner.check(runner.run())
+        assert {each.name for each in compared} == set(program[entry].output_names)
+        assert [each for each in compared if not each.equal] == [], entry
+
+
+@pytest.mark.parametrize("name", [name for name in GOLDEN if name.startswith(f"v{VERSION}/")])
+def test_a_golden_file_of_this_version_is_canonical(name: str) -> None:
+    known = {**registry(), Cube.name: Cube}
+    assert to_bytes(load(FOLDER / name, registry=known)) == (FOLDER / name).read_bytes()
+
+
+def test_every_released_version_has_its_files() -> None:
+    assert {name.split("/")[0] for name in GOLDEN} == {f"v{version}" for version in range(1, VERSION + 1)}
+    for name in GOLDEN:
+        assert describe(FOLDER / name).version == int(name.split("/")[0][1:])
+    assert {name for name in FILES if f"v{VERSION}/{name}.msgpack" not in GOLDEN} == set()
