@@ -282,7 +282,8 @@ def op(name: str, *, since: int) -> Callable[[type[T]], type[T]]:
 
     Args:
         name: the name in files and text; the array API's where it has one.
-        since: the format version that first had this operation.
+        since: the format version that first had this operation; 0 for one of your own, whose body
+            files then carry, so that they load where it is unknown.
 
     Raises:
         RaxError: a slot is missing, or more than one says how to differentiate.

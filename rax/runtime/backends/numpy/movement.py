@@ -58,6 +58,8 @@ def _broadcast_to(op: Any, types: Types) -> Kernel:
     strides = (*[0] * (len(shape) - len(before)), *reversed(steps))
 
     def broadcast_to(x: Array) -> Array:
+        if not x.flags.c_contiguous:  # NumPy would read a Fortran-contiguous buffer in the wrong order
+            return np.broadcast_to(x, shape)
         try:
             return np.ndarray(shape, dtype, x, 0, strides)
         except (TypeError, ValueError):

@@ -1,0 +1,185 @@
+"""The layers of docs/architecture.md, read from the imports of every module."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "rax"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What the modules of one room may import: other rooms, and libraries outside the standard one."""
+
+    rooms: str = ""
+    libraries: str = ""
+
+
+FRONT = "ir ops autodiff passes runtime frontend"
+LAYERS = {
+    "ir": Layer(),
+    "ops": Layer("ir", "numpy"),
+    "autodiff": Layer("ir ops"),
+    "passes": Layer("ir ops"),
+    "format": Layer("ir", "msgpack numpy"),
+    "runtime": Layer("ir ops passes", "numpy"),
+    "frontend": Layer(FRONT, "numpy"),
+    "numpy": Layer(FRONT, "numpy"),
+    "random": Layer(f"{FRONT} numpy", "numpy"),
+    "nn": Layer(f"{FRONT} numpy random", "numpy"),
+    "optim": Layer(f"{FRONT} numpy", "numpy"),
+    "viz": Layer("ir", "graphviz networkx"),
+    "cli": Layer(f"{FRONT} format viz", "numpy"),
+}
+"""Every room, with what it may import besides itself and the standard library."""
+
+# A whole room may not: only these modules of it.
+ONLY_HERE = {("format", "numpy"): {"rax.format.tensors"}}
+
+# A string names what is imported, so nothing here can read it; each place says why it must.
+IMPORTS_BY_NAME = {
+    "rax": "the public names are imported when first used",
+    "rax.ir.services": "the IR may not import the layers that run, draw and print a graph",
+    "rax.ops.arrays": "ml_dtypes is imported when a bfloat16 is first met",
+}
+
+# What transforms and applies rules names no operation: a rule that needs one belongs on the operation, or,
+# where it rewrites one operation into others, in one of these modules of rules.
+RULES = {"rax.passes.canonical", "rax.passes.control", "rax.passes.decompose", "rax.passes.fold"}
+MACHINERY_SEES = {"rax.ops.algebra", "rax.ops.families", "rax.ops.samples"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, at a line of another."""
+
+    module: str
+    target: str
+    line: int
+    in_function: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def syntax(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports_of(module: str) -> Iterator[Import]:
+    """Every import of a module; those a type checker alone sees count, but not in the lazy package root."""
+    pending: list[tuple[ast.AST, bool]] = [(syntax(module), False)]
+    while pending:
+        node, in_function = pending.pop()
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, alias.name, node.lineno, in_function)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno} has a relative import"
+            assert node.module is not None
+            below = {f"{node.module}.{alias.name}" for alias in node.names}
+            names = below & set(MODULES)
+            for target in sorted(names | ({node.module} if below - names else set())):
+                yield Import(module, target, node.lineno, in_function)
+        elif not (module == "rax" and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            inner = in_function or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            pending += [(child, inner) for child in ast.iter_child_nodes(node)]
+
+
+IMPORTS = [found for module in MODULES for found in imports_of(module)]
+OURS = [found for found in IMPORTS if found.target.split(".")[0] == "rax"]
+LIBRARIES = [
+    found for found in IMPORTS
+    if found.target.split(".")[0] not in sys.stdlib_module_names and found not in OURS
+]  # fmt: skip
+
+
+def test_every_room_has_a_layer() -> None:
+    assert {room(module) for module in MODULES} - {""} == set(LAYERS)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_rooms_import_only_what_their_layer_allows(name: str) -> None:
+    layer = LAYERS[name]
+    rooms = {name, *layer.rooms.split()}
+    wrong = [found for found in OURS if room(found.module) == name and room(found.target) not in rooms]
+    for found in LIBRARIES:
+        library = found.target.split(".")[0]
+        modules = ONLY_HERE.get((name, library))
+        allowed = library in layer.libraries.split() and (modules is None or found.module in modules)
+        if room(found.module) == name and not allowed:
+            wrong.append(found)
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_the_root_imports_only_the_services() -> None:
+    assert {found.target for found in OURS if found.module == "rax"} == {"rax.ir.services"}
+    assert not [found for found in LIBRARIES if found.module == "rax"]
+
+
+def test_transforms_and_passes_name_no_operation() -> None:
+    machinery = {module for module in MODULES if room(module) in ("autodiff", "passes")} - RULES
+    wrong = [
+        found for found in OURS
+        if found.module in machinery and room(found.target) == "ops" and found.target not in MACHINERY_SEES
+    ]  # fmt: skip
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_no_first_party_import_stands_in_a_function() -> None:
+    wrong = [found for found in OURS if found.in_function]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_modules_are_imported_by_name_only_where_listed() -> None:
+    def by_name(module: str) -> bool:
+        calls = (node for node in ast.walk(syntax(module)) if isinstance(node, ast.Call))
+        return any(ast.unparse(call.func).split(".")[-1] in ("import_module", "__import__") for call in calls)
+
+    assert {module for module in MODULES if by_name(module)} == set(IMPORTS_BY_NAME)
+
+
+def test_no_import_circles() -> None:
+    edges = {(found.module, found.target) for found in OURS if found.module != found.target}
+    circles = [sorted(part) for part in nx.strongly_connected_components(nx.DiGraph(edges)) if len(part) > 1]
+    assert not circles
+
+
+RUN_PATH = """
+import sys
+before = set(sys.modules)
+import rax.cli.run
+import rax.format.files
+import rax.runtime.executable
+# A module without a file is made in memory by another, as Cython's are.
+print(*[name for name in set(sys.modules) - before if getattr(sys.modules[name], "__file__", None)])
+"""
+
+
+def test_the_run_path_imports_numpy_and_msgpack_alone() -> None:
+    done = subprocess.run([sys.executable, "-c", RUN_PATH], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = done.stdout.split()
+    assert {name.split(".")[0] for name in loaded} - set(sys.stdlib_module_names) == {"rax", "numpy", "msgpack"}
+    rooms = {room(name) for name in loaded if name.split(".")[0] == "rax"} - {""}
+    assert rooms <= {"ir", "ops", "passes", "format", "runtime", "cli"}
