@@ -66,10 +66,10 @@ if TYPE_CHECKING:
     from rax.format.files import load, save
     from rax.frontend.call import evaluate, jit
     from rax.frontend.control import cond, fori_loop, scan, switch, while_loop
-    from rax.frontend.tensor import Tensor
-    from rax.frontend.trace import input, param, spec, trace
     from rax.frontend.functions import checkpoint, custom_vjp
     from rax.frontend.jacobians import hessian, jacfwd, jacrev, vmap
+    from rax.frontend.tensor import Tensor
+    from rax.frontend.trace import input, param, spec, trace
     from rax.frontend.transforms import grad, jvp, value_and_grad, vjp
     from rax.ir.errors import (
         BindingError,
@@ -91,7 +91,54 @@ if TYPE_CHECKING:
     from rax.ir.types import TensorType
     from rax.runtime.executable import compile
 
-__all__ = [*_NAMES, *_MODULES]
+__all__ = [
+    "BindingError",
+    "DerivativeError",
+    "Example",
+    "ExecutionError",
+    "FormatError",
+    "Graph",
+    "OutOfRangeError",
+    "ParseError",
+    "Program",
+    "RaxError",
+    "ShapeError",
+    "Tensor",
+    "TensorType",
+    "TreeError",
+    "TypeInferenceError",
+    "UnboundInputError",
+    "VerificationError",
+    "checkpoint",
+    "compile",
+    "cond",
+    "custom_vjp",
+    "evaluate",
+    "fori_loop",
+    "grad",
+    "hessian",
+    "input",
+    "jacfwd",
+    "jacrev",
+    "jit",
+    "jvp",
+    "load",
+    "nn",
+    "numpy",
+    "optim",
+    "param",
+    "random",
+    "save",
+    "scan",
+    "scope",
+    "spec",
+    "switch",
+    "trace",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+    "while_loop",
+]
 __version__ = "0.1.0"
 
 

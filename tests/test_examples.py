@@ -70,12 +70,14 @@ def test_the_model_still_builds_what_the_file_holds(name: str) -> None:
 
 
 def test_rax_run_shows_the_digits(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", "200")
     assert rax_run([str(FILES["digits"])]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "images: the first 8 of 360 images"
-    assert lines[9].split() == ["labels", "0", "labels", "5", "labels", "0", "labels", "5"]
-    assert lines[11].split() == ["predictions", "0", "predictions", "5", "predictions", "0", "predictions", "5"]
+    outputs = Entry(rax.load(FILES["digits"])).run()
+    for title, due in (("labels", digits_data.load()[1].labels), ("predictions", outputs["predictions"])):
+        (row,) = (line for line in lines if line.startswith(f"{title} "))
+        assert row.split() == [word for number in due[:8] for word in (title, str(number))]
     assert any(line.startswith("accuracy = 0.9") for line in lines)
     assert lines[-1].startswith("check: 3 outputs equal the expected ones")
 
@@ -89,6 +91,7 @@ def test_rax_run_trains_from_the_file(name: str, tmp_path: Path, capsys: pytest.
     new = np.load(out)
     assert new["opt_state.step"] == array_of(file.defaults["opt_state.step"]) + 2
     assert set(file["train_step"].states) == set(file.defaults)
+    assert any(not np.array_equal(new[name], array_of(value)) for name, value in file.defaults.items() if "params." in name)
 
 
 def test_init_draws_from_its_seed() -> None:
@@ -111,10 +114,10 @@ def test_shifting_moves_each_image_sideways_by_a_pixel_at_most() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_short_training_of_the_digits(name: str, tmp_path: Path) -> None:
     images, held_out = digits_data.load()
-    rax.save(digits_program(NETWORKS[name], steps=40), tmp_path / "m.msgpack")
+    rax.save(digits_program(NETWORKS[name], steps=30), tmp_path / "m.msgpack")
     file = rax.load(tmp_path / "m.msgpack")
     before = file["init"](1)
-    after = digits_train.train(file, images, 40, seed=1)
+    after = digits_train.train(file, images, 30, seed=1)
     few = digits_data.Images(*(part[:120] for part in held_out))
     assert digits_train.accuracy(file, before, few) < 0.4
     assert digits_train.accuracy(file, after, few) > 0.7
@@ -150,12 +153,12 @@ def test_the_reference_forces_and_hessian_are_derivatives_of_its_energy() -> Non
 
 @pytest.mark.parametrize("atoms", [2, 7, 13])
 def test_the_saved_potential_knows_forces_energies_and_vibrations(atoms: int) -> None:
-    """Of clusters it was not trained on; it never saw an energy or a second derivative."""
+    """Of clusters it was not trained on. It never saw an energy, so each pair may be off by 1 % of its depth."""
     file = rax.load(FILES["argon"])
     held_out = argon.shaken(atoms, 50, seed=9)
     test = Entry(file, "test").run({"positions": held_out.positions, "targets": held_out.forces})
     assert float(test["force_error"]) < 0.02 * np.std(held_out.forces)
-    np.testing.assert_allclose(test["energies"], held_out.energies, rtol=0.02)
+    np.testing.assert_allclose(test["energies"], held_out.energies, atol=0.01 * atoms * (atoms - 1) / 2)
     best = argon.minimum(atoms)
     energy = Entry(file, "energy").run({"positions": best})["result"]
     assert float(energy) == pytest.approx(argon.PUBLISHED_MINIMA[atoms], rel=0.01)
@@ -189,13 +192,13 @@ def test_the_saved_forces_are_the_slope_of_the_saved_energy() -> None:
 
 def test_a_short_training_of_the_potential(tmp_path: Path) -> None:
     clusters = argon.shaken(7, 50, seed=0)
-    rax.save(argon_program(steps=60), tmp_path / "m.msgpack")
+    rax.save(argon_program(steps=100), tmp_path / "m.msgpack")
     file = rax.load(tmp_path / "m.msgpack")
     errors = [
         float(file["loss"](state["params"], clusters.positions, clusters.forces))
-        for state in (file["init"](0), argon_train.train(file, clusters, 60, seed=0))
+        for state in (file["init"](0), argon_train.train(file, clusters, 100, seed=0))
     ]
-    assert errors[1] < 0.2 * errors[0]
+    assert errors[1] < 0.3 * errors[0]
 
 
 def test_vibrations_are_printed_by_a_process_without_the_model() -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import rax
 from docs import operations
 from rax.ir.op import REGISTRY
 from tests import public_api
@@ -84,6 +85,20 @@ def test_every_folder_says_what_it_is_for() -> None:
 def test_the_public_names_are_those_listed() -> None:
     listed = text(ROOT / "tests" / "public_api.txt").splitlines()
     assert public_api.lines() == listed, "review the change, then: python -m tests.public_api > tests/public_api.txt"
+
+
+def test_the_lists_of_the_lazy_root_agree() -> None:
+    """What a checker imports, what is imported when first used, and what a star imports."""
+    root = ast.parse(text(ROOT / "rax" / "__init__.py"))
+    blocks = [node for node in root.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    shown = {
+        alias.name: "" if node.module == "rax" else node.module
+        for node in ast.walk(blocks[0])
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert shown == {**rax._NAMES, **dict.fromkeys(rax._MODULES, "")}
+    assert sorted(shown) == sorted(rax.__all__)
 
 
 def test_every_public_name_has_a_docstring_with_an_example() -> None:

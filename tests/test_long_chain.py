@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import rax
 from rax.ir.op import REGISTRY
 from rax.ir.parse import parse_graph

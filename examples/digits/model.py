@@ -91,7 +91,7 @@ def program(network: Network, steps: int) -> rax.Program:
         network: what is trained.
         steps: the number of training steps the learning rate is planned for.
     """
-    opt = optim.adamw(optim.cosine_decay(network.rate, steps), weight_decay=0.1)
+    opt = optim.adamw(optim.cosine_decay(network.rate, steps, end=network.rate / 100), weight_decay=0.1)
 
     def init(seed: Tensor) -> dict[str, Any]:
         params = network.init(random.key(seed))

@@ -67,7 +67,7 @@ def program(steps: int) -> rax.Program:
     Args:
         steps: the number of training steps the learning rate is planned for.
     """
-    opt = optim.chain(optim.clip_by_global_norm(1.0), optim.adam(optim.cosine_decay(RATE, steps)))
+    opt = optim.chain(optim.clip_by_global_norm(1.0), optim.adam(optim.cosine_decay(RATE, steps, end=RATE / 100)))
 
     def init(seed: Tensor) -> dict[str, Any]:
         params = init_params(random.key(seed))

@@ -49,9 +49,7 @@ def _entry_lines(name: str, entry: EntryDescription, *, main: bool) -> list[str]
 def _table(types: Mapping[str, TensorType], marks: Mapping[str, str]) -> list[str]:
     name_width = max(map(len, types))
     type_width = max(len(str(type)) for type in types.values())
-    return [
-        f"    {name:{name_width}}  {type!s:{type_width}}  {marks[name]}".rstrip() for name, type in types.items()
-    ]
+    return [f"    {name:{name_width}}  {type!s:{type_width}}  {marks[name]}".rstrip() for name, type in types.items()]
 
 
 def _tensor_lines(found: Description) -> list[str]:

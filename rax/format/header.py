@@ -320,7 +320,7 @@ def _segment(value: object, where: str) -> tuple[int, int]:
     as_int(offset, f"{where}[0]")
     if offset % limits.ALIGNMENT:
         refuse("bad-segment", f"the offset {offset} is no multiple of {limits.ALIGNMENT}", where)
-    return offset, as_int(nbytes, f"{where}[1]", 1, 2**32 - 1)
+    return offset, as_int(nbytes, f"{where}[1]", 1, limits.MAX_SEGMENT_BYTES)
 
 
 def _origin(value: object, number: int) -> Origin:

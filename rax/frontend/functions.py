@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, cast
 
 from rax.frontend.captured import Captured, Function, capture_arguments, tensors, transformed
@@ -54,7 +55,8 @@ class custom_vjp:  # noqa: N801  # used as a decorator, under JAX's name
     Call ``defvjp(forward, backward)`` before use: ``forward(*args)`` returns ``(result, residuals)``
     and ``backward(residuals, cotangent)`` a tuple with one cotangent an argument (None for zero).
     What the function closes over is constant to the derivative. Forward mode is derived from
-    ``backward`` where that is linear in the cotangent.
+    ``backward`` where that is linear in the cotangent. Both passes may call the function; there
+    it is the plain one, whose own derivatives follow from what it computes.
 
     Example:
         >>> from rax.frontend.transforms import grad
@@ -78,6 +80,8 @@ class custom_vjp:  # noqa: N801  # used as a decorator, under JAX's name
 
     def __call__(self, *args: Any) -> Any:
         """The function's result."""
+        if self in _passes.get():
+            return self._function(*args)
         return transformed(self._function, self._build, "custom_vjp")(*args)
 
     def _build(self, *args: Any) -> Any:
@@ -87,6 +91,16 @@ class custom_vjp:  # noqa: N801  # used as a decorator, under JAX's name
                 f"custom_vjp {self.__name__!r} has no derivative yet", fix="call .defvjp(forward, backward) first"
             )
         primal = capture_arguments(self._function, args, {}, range(len(args)))
+        token = _passes.set((*_passes.get(), self))
+        try:
+            onward, back = self._capture_passes(primal, forward, backward, args)
+        finally:
+            _passes.reset(token)
+        return tensors(primal.out_tree, _apply(primal, onward, back))
+
+    def _capture_passes(
+        self, primal: Captured, forward: Function, backward: Function, args: tuple[Any, ...]
+    ) -> tuple[Captured, Capture]:
         onward = capture_arguments(forward, args, {}, range(len(args)), has_aux=True)
         if onward.out_tree != primal.out_tree or onward.aux_tree is None:
             raise TreeError(f"forward must return (result, residuals) with a result like {primal.out_tree}")
@@ -97,7 +111,7 @@ class custom_vjp:  # noqa: N801  # used as a decorator, under JAX's name
         ]
         back = capture(self._cotangents(backward, args), specs, ["residuals", "cotangent"])
         trail.recorder().adopt(back.recorder)
-        return tensors(primal.out_tree, _apply(primal, onward, back))
+        return onward, back
 
     def _cotangents(self, backward: Function, args: tuple[Any, ...]) -> Function:
         """``backward`` with a flat result: one cotangent for each array of the arguments."""
@@ -118,6 +132,10 @@ class custom_vjp:  # noqa: N801  # used as a decorator, under JAX's name
             return found
 
         return flat
+
+
+_passes: ContextVar[tuple[custom_vjp, ...]] = ContextVar("rax_custom_vjp_passes", default=())
+"""The functions whose forward or backward pass is being traced."""
 
 
 def _apply(primal: Captured, onward: Captured, back: Capture) -> tuple[Value, ...]:

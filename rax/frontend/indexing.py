@@ -16,7 +16,7 @@ import numpy as np
 from rax.frontend.evaluation import concrete
 from rax.frontend.promotion import KIND_RANK, Handle, as_value, is_number, number_value, weak_dtype
 from rax.ir import dims
-from rax.ir.dims import Dim, Shape, Size
+from rax.ir.dims import Dim, Shape, Size, shape_text
 from rax.ir.errors import OutOfRangeError, TypeInferenceError
 from rax.ir.node import Constant, Value
 from rax.ir.types import TensorType, bool_, broadcast_shapes
@@ -264,43 +264,51 @@ def _position(x: Value, axis: int, index: Size) -> Size:
 
 def _expanded(x: Value, key: Any) -> list[Any]:
     """A key as one item an axis: None, slice, int or Dim, or the value of an integer array."""
-    given = list(cast("tuple[Any, ...]", key)) if isinstance(key, tuple) else [key]
-    items: list[Any] = []
-    for item in given:
-        items += _read(item)
-    taken = sum(item is not None and item is not Ellipsis for item in items)
-    dots = sum(item is Ellipsis for item in items)
+    items = [*map(_read, cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,))]
+    taken = sum(_axes_taken(item) for item in items)
     if taken > x.ndim:
         raise OutOfRangeError(f"{taken} indices are too many for {x.type}")
-    if dots > 1:
+    dots = [place for place, item in enumerate(items) if item is Ellipsis]
+    if len(dots) > 1:
         raise OutOfRangeError("an index can only have one '...'")
-    whole = [slice(None)] * (x.ndim - taken)
-    place = next((place for place, item in enumerate(items) if item is Ellipsis), len(items))
-    return [*items[:place], *whole, *items[place + 1 :]]
+    place = dots[0] if dots else len(items)
+    items[place : place + 1] = [slice(None)] * (x.ndim - taken)
+    expanded: list[Any] = []
+    axis = 0
+    for item in items:
+        expanded += _positions(x, axis, item) if _is_mask(item) else [item]
+        axis += _axes_taken(item)
+    return expanded
 
 
-def _read(item: Any) -> list[Any]:
+def _axes_taken(item: Any) -> int:
+    if item is None or item is Ellipsis:
+        return 0
+    return item.ndim if isinstance(item, Value) and item.dtype is bool_ else 1
+
+
+def _read(item: Any) -> Any:
+    """One item of a key: None, ``...``, slice, int or Dim, or the value of an integer array or mask."""
     if item is None or isinstance(item, (slice, EllipsisType, Dim)):
-        return [item]
+        return cast("Any", item)
     if isinstance(item, list):
         item = np.asarray(cast("list[Any]", item), None if item else np.int64)
-    if _is_mask(item):
-        return list(_positions(item))
-    if isinstance(item, (int, np.integer)):
-        return [int(cast("int", item))]
+    if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+        return int(cast("int", item))
     value = as_value(item)
-    if value.dtype.kind not in ("int", "uint"):
+    if value.dtype is bool_ and not value.ndim:
+        raise TypeInferenceError("a mask with no axes must be the only index", fix="use rax.numpy.where")
+    if value.dtype is not bool_ and value.dtype.kind not in ("int", "uint"):
         raise TypeInferenceError(
             f"{value.type} cannot be an index", fix="index with ints, slices, ..., None, integer arrays or masks"
         )
     if not value.ndim and isinstance(value.node.op, Constant):
-        return [int(value.node.op.literal.array)]
-    return [value]
+        return int(value.node.op.literal.array)
+    return value
 
 
-def _positions(mask: Any) -> list[Value]:
+def _positions(x: Value, axis: int, mask: Value) -> list[Value]:
     """Where a known mask is true, as one integer array an axis."""
-    value = as_value(mask)
-    if not value.ndim:
-        raise TypeInferenceError("a mask with no axes must be the only index", fix="use rax.numpy.where")
-    return [constant(places) for places in np.nonzero(concrete(value, "a boolean index", _MASK))]
+    if mask.shape != x.shape[axis : axis + mask.ndim]:
+        raise OutOfRangeError(f"a mask of shape {shape_text(mask.shape)} does not fit {x.type} from axis {axis} on")
+    return [constant(places) for places in np.nonzero(concrete(mask, "a boolean index", _MASK))]

@@ -137,8 +137,8 @@ class Tensor(Handle):
         dl_device: tuple[Any, int] | None = None, copy: bool | None = None,
     ) -> Any:  # fmt: skip
         array = self._array("DLPack")
-        if copy is None and (max_version is None or max_version < (1, 0)):
-            array = array.copy()  # before version 1 DLPack cannot say that memory is read-only
+        if not copy:
+            array = array.copy()  # the consumer's own: a tensor has no memory that it could share and change
         exporter: Any = array
         return exporter.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 

@@ -18,12 +18,10 @@ from rax.ir.types import TensorType
 from rax.ops.arrays import Array, literal, mapped_literal
 
 try:
-    import safetensors
-    import safetensors.numpy
+    import safetensors as library
+    from safetensors.numpy import save as encode
 except ImportError:
-    library = None
-else:
-    library = safetensors
+    library = encode = None
 
 PathLike = str | os.PathLike[str]
 Rename = Mapping[str, str] | Callable[[str], str | None]
@@ -36,10 +34,9 @@ DTYPES = {
 }  # fmt: skip
 
 
-def _library() -> Any:
+def _check_installed() -> None:
     if library is None:
         raise RaxError("the library safetensors is not installed", fix="pip install 'rax[safetensors]'")
-    return library
 
 
 def load_tensors(path: PathLike) -> dict[str, Literal]:
@@ -65,11 +62,12 @@ def load_tensors(path: PathLike) -> dict[str, Literal]:
         >>> tensors["w"].type, tensors["w"].array.sum()
         (float32[2, 3], np.float32(6.0))
     """
-    found = _library()
+    _check_installed()
+    module = cast("Any", library)
     try:
-        with found.safe_open(os.fspath(path), framework="numpy") as file:
+        with module.safe_open(os.fspath(path), framework="numpy") as file:
             return {name: _tensor(file, name, path) for name in sorted(file.keys())}
-    except found.SafetensorError as error:
+    except module.SafetensorError as error:
         raise RaxError(f"{os.fspath(path)} is no safetensors file, or a damaged one: {error}") from None
 
 
@@ -103,7 +101,7 @@ def save_tensors(tensors: Mapping[str, Any], path: PathLike) -> None:
         ...     load_tensors(f"{folder}/state.safetensors")["steps"].type
         int64[]
     """
-    found = _library()
+    _check_installed()
     literals = {name: value if isinstance(value, Literal) else literal(value) for name, value in tensors.items()}
     for name, each in literals.items():
         if each.type.dtype.name not in DTYPES.values():
@@ -112,7 +110,7 @@ def save_tensors(tensors: Mapping[str, Any], path: PathLike) -> None:
                 fix="save its real and imaginary parts",
             )
     # A literal is row-major, as the library takes every array to be.
-    data = found.numpy.save({name: each.array for name, each in literals.items()})
+    data: bytes = cast("Any", encode)({name: each.array for name, each in literals.items()})
     with replacing(Path(path)) as file:
         file.write(data)
 
@@ -149,9 +147,7 @@ def with_defaults_from(program: Program, path: PathLike, rename: Rename | None =
         ['p.w']
     """
     types = {
-        name: type
-        for graph in program.values()
-        for name, type in zip(graph.input_names, graph.in_types, strict=True)
+        name: type for graph in program.values() for name, type in zip(graph.input_names, graph.in_types, strict=True)
     }
     given: dict[str, Literal] = {}
     sources: dict[str, str] = {}
@@ -182,7 +178,7 @@ def with_defaults_from(program: Program, path: PathLike, rename: Rename | None =
 def _renamed(source: str, rename: Rename | None) -> str | None:
     if rename is None:
         return source
-    return rename.get(source) if isinstance(rename, Mapping) else rename(source)
+    return rename(source) if callable(rename) else rename.get(source)
 
 
 def _argument(name: str) -> str:

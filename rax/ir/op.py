@@ -321,4 +321,3 @@ def missing_slots(cls: type[Op]) -> Iterable[str]:
     doc = (cls.__doc__ or "").strip()
     if not doc or doc.startswith(f"{cls.__name__}("):  # dataclass writes the signature where there is none
         yield "no docstring"
-

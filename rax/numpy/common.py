@@ -9,9 +9,9 @@ from rax.frontend.promotion import TensorLike, as_value
 from rax.frontend.tensor import Tensor
 from rax.ir import dims
 from rax.ir.dims import Dim, Shape
-from rax.ir.errors import TypeInferenceError
+from rax.ir.errors import OutOfRangeError, TypeInferenceError
 from rax.ir.node import Value
-from rax.ir.types import DType, normalize_axis
+from rax.ir.types import DType
 from rax.ops.selection import cast as convert
 from rax.ops.shape import expand_dims
 
@@ -30,15 +30,28 @@ def as_list(given: Any) -> list[Any]:
     return [given] if isinstance(given, (str, Dim)) or hasattr(given, "__index__") else list(given)
 
 
+def as_axis(axis: int, ndim: int) -> int:
+    """An axis counted from the front.
+
+    Raises:
+        OutOfRangeError: it is out of range.
+    """
+    number = axis.__index__()
+    if not -ndim <= number < ndim:
+        raise OutOfRangeError(f"axis {number} is out of range for a tensor with {ndim} axes")
+    return number % ndim
+
+
 def as_axes(axis: Axes, ndim: int) -> tuple[int, ...]:
     """Axes counted from the front, in order; all of them for None.
 
     Raises:
-        TypeInferenceError: an axis is out of range or given twice.
+        OutOfRangeError: an axis is out of range.
+        TypeInferenceError: an axis is given twice.
     """
     if axis is None:
         return tuple(range(ndim))
-    axes = sorted(normalize_axis(number.__index__(), ndim) for number in as_list(axis))
+    axes = sorted(as_axis(number, ndim) for number in as_list(axis))
     if len(set(axes)) != len(axes):
         raise TypeInferenceError(f"the same axis is given twice: {axis}")
     return tuple(axes)
@@ -48,13 +61,14 @@ def one_axis(axis: int | None, x: Value, name: str) -> int:
     """The axis counted from the front; None will do where there is only one.
 
     Raises:
-        TypeInferenceError: the axis is out of range, or None beside several axes.
+        OutOfRangeError: the axis is out of range.
+        TypeInferenceError: it is None beside several axes.
     """
     if axis is None:
         if x.ndim != 1:
             raise TypeInferenceError(f"{name} needs an axis for {x.type}", fix="give axis=…, or reshape to one axis")
         return 0
-    return normalize_axis(axis.__index__(), x.ndim)
+    return as_axis(axis, x.ndim)
 
 
 def with_axes(result: Value, axes: tuple[int, ...], keepdims: bool) -> Tensor:

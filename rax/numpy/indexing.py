@@ -6,8 +6,8 @@ from rax.frontend import indexing
 from rax.frontend.promotion import TensorLike, as_value
 from rax.frontend.tensor import Tensor
 from rax.ir.errors import TypeInferenceError
-from rax.ir.types import broadcast_shapes, normalize_axis
-from rax.numpy.common import one_axis
+from rax.ir.types import broadcast_shapes
+from rax.numpy.common import as_axis, one_axis
 from rax.ops import indexing as indexing_ops
 from rax.ops.algebra import broadcast_to
 
@@ -54,7 +54,7 @@ def take_along_axis(x: TensorLike, indices: TensorLike, /, *, axis: int = -1) ->
     value, places = as_value(x), as_value(indices)
     if value.ndim != places.ndim:
         raise TypeInferenceError(f"take_along_axis needs as many axes on both, not {value.type} and {places.type}")
-    along = normalize_axis(axis, value.ndim)
+    along = as_axis(axis, value.ndim)
     outer = broadcast_shapes(*[(*side.shape[:along], *side.shape[along + 1 :]) for side in (value, places)])
     value, places = (
         broadcast_to(side, (*outer[:along], side.shape[along], *outer[along:])) for side in (value, places)

@@ -8,9 +8,9 @@ from rax.frontend import application
 from rax.frontend.promotion import TensorLike, as_value, promote_operands
 from rax.frontend.tensor import Tensor
 from rax.ir import dims
-from rax.ir.errors import TypeInferenceError
+from rax.ir.errors import OutOfRangeError, TypeInferenceError
 from rax.ir.node import Value
-from rax.ir.types import normalize_axis
+from rax.numpy.common import as_axis
 from rax.ops import contraction
 from rax.ops.complex_parts import conj
 from rax.ops.shape import expand_dims, moveaxis, permute_dims, reshape
@@ -64,7 +64,8 @@ def tensordot(x1: TensorLike, x2: TensorLike, /, *, axes: int | tuple[Sequence[i
         The axes of ``x1`` that stay, then those of ``x2``.
 
     Raises:
-        TypeInferenceError: the sizes of a pair differ, or an axis is out of range.
+        OutOfRangeError: an axis is out of range.
+        TypeInferenceError: the sizes of a pair differ.
 
     Example:
         >>> from rax.numpy import ones
@@ -77,8 +78,8 @@ def tensordot(x1: TensorLike, x2: TensorLike, /, *, axes: int | tuple[Sequence[i
             raise TypeInferenceError(f"tensordot over {axes} axes does not fit {left.type} and {right.type}")
         first, second = list(range(left.ndim - axes, left.ndim)), list(range(axes))
     else:
-        first = [normalize_axis(axis, left.ndim) for axis in axes[0]]
-        second = [normalize_axis(axis, right.ndim) for axis in axes[1]]
+        first = [as_axis(axis, left.ndim) for axis in axes[0]]
+        second = [as_axis(axis, right.ndim) for axis in axes[1]]
     sizes = [left.shape[axis] for axis in first], [right.shape[axis] for axis in second]
     if sizes[0] != sizes[1] or len(set(first)) != len(first) or len(set(second)) != len(second):
         raise TypeInferenceError(
@@ -102,7 +103,8 @@ def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Tensor:
         axis: the axis of the vectors, counted in the broadcast shape.
 
     Raises:
-        TypeInferenceError: the vectors have different lengths, or the axis is out of range.
+        OutOfRangeError: the axis is out of range.
+        TypeInferenceError: the vectors have different lengths.
 
     Example:
         >>> from rax.numpy import asarray
@@ -111,7 +113,7 @@ def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Tensor:
     """
     left, right = promote_operands(x1, x2)
     rank = max(left.ndim, right.ndim)
-    place = normalize_axis(axis, rank)
+    place = as_axis(axis, rank)
     left, right = (_last(side, place - rank) for side in (left, right))
     if left.shape[-1] != right.shape[-1]:
         raise TypeInferenceError(f"vecdot takes vectors of one length, not {left.shape[-1]} and {right.shape[-1]}")
@@ -124,5 +126,5 @@ def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Tensor:
 def _last(x: Value, axis: int) -> Value:
     """``x`` with an axis counted from the end moved there."""
     if x.ndim < -axis:
-        raise TypeInferenceError(f"axis {axis} is out of range for {x.type}")
+        raise OutOfRangeError(f"axis {axis} is out of range for {x.type}")
     return moveaxis(x, x.ndim + axis, x.ndim - 1)

@@ -14,8 +14,8 @@ from rax.ir import dims
 from rax.ir.dims import Dim, Shape, Size, shape_text
 from rax.ir.errors import ShapeError, TypeInferenceError
 from rax.ir.node import Value
-from rax.ir.types import broadcast_shapes, int64, normalize_axis
-from rax.numpy.common import Axes, ShapeLike, as_axes, as_list, as_shape
+from rax.ir.types import broadcast_shapes, int64
+from rax.numpy.common import Axes, ShapeLike, as_axes, as_axis, as_list, as_shape
 from rax.ops import algebra
 from rax.ops import shape as shape_ops
 from rax.ops.arithmetic import remainder
@@ -77,7 +77,7 @@ def concat(arrays: Sequence[TensorLike], /, *, axis: int | None = 0) -> Tensor:
         axis = 0
     if not values:
         raise TypeInferenceError("concat needs at least one tensor")
-    return Tensor(shape_ops.Concat(normalize_axis(axis, values[0].ndim))(*values))
+    return Tensor(shape_ops.Concat(as_axis(axis, values[0].ndim))(*values))
 
 
 def expand_dims(x: TensorLike, /, axis: int | Sequence[int]) -> Tensor:
@@ -88,7 +88,7 @@ def expand_dims(x: TensorLike, /, axis: int | Sequence[int]) -> Tensor:
         axis: where in the result each new axis stands.
 
     Raises:
-        TypeInferenceError: an axis is out of range.
+        OutOfRangeError: an axis is out of range.
 
     Example:
         >>> from rax.numpy import ones
@@ -121,7 +121,8 @@ def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequ
         destination: where each of them stands in the result.
 
     Raises:
-        TypeInferenceError: an axis is out of range, or the numbers of axes differ.
+        OutOfRangeError: an axis is out of range.
+        TypeInferenceError: the numbers of axes differ.
 
     Example:
         >>> from rax.numpy import ones
@@ -156,7 +157,7 @@ def permute_dims(x: TensorLike, /, axes: Sequence[int]) -> Tensor:
         (4, 2, 3)
     """
     value = as_value(x)
-    order = tuple(normalize_axis(axis.__index__(), value.ndim) for axis in axes)
+    order = tuple(as_axis(axis, value.ndim) for axis in axes)
     return Tensor(shape_ops.permute_dims(value, order))
 
 
@@ -181,7 +182,7 @@ def repeat(x: TensorLike, repeats: TensorLike, /, *, axis: int | None = None) ->
     value = as_value(x)
     if axis is None:
         value, axis = shape_ops.reshape(value, (value.type.size,)), 0
-    axis = normalize_axis(axis, value.ndim)
+    axis = as_axis(axis, value.ndim)
     size = value.shape[axis]
     if isinstance(repeats, (int, Dim)):
         return Tensor(_repeated(value, repeats, axis))
@@ -272,7 +273,7 @@ def roll(x: TensorLike, /, shift: int | Sequence[int], *, axis: Axes = None) -> 
     if len(shifts) != len(axes):
         raise TypeInferenceError(f"roll has {len(shifts)} shifts for {len(axes)} axes")
     for amount, one in zip(shifts, axes, strict=True):
-        value = _roll(value, amount, normalize_axis(one, value.ndim))
+        value = _roll(value, amount, as_axis(one, value.ndim))
     return Tensor(value)
 
 
@@ -293,7 +294,7 @@ def squeeze(x: TensorLike, /, axis: int | Sequence[int]) -> Tensor:
     """``x`` without some axes of size 1.
 
     Raises:
-        TypeInferenceError: an axis has another size.
+        ShapeError: an axis has another size.
 
     Example:
         >>> from rax.numpy import ones
@@ -304,7 +305,7 @@ def squeeze(x: TensorLike, /, axis: int | Sequence[int]) -> Tensor:
     axes = as_axes(axis, value.ndim)
     for one in axes:
         if value.shape[one] != 1:
-            raise TypeInferenceError(f"squeeze takes axes of size 1; axis {one} of {value.type} is none")
+            raise ShapeError(f"squeeze takes axes of size 1; axis {one} of {value.type} is none")
     return Tensor(shape_ops.reshape(value, tuple(s for place, s in enumerate(value.shape) if place not in axes)))
 
 
@@ -323,7 +324,7 @@ def stack(arrays: Sequence[TensorLike], /, *, axis: int = 0) -> Tensor:
     if not arrays:
         raise TypeInferenceError("stack needs at least one tensor")
     values = promote_operands(*arrays)
-    place = normalize_axis(axis, values[0].ndim + 1)
+    place = as_axis(axis, values[0].ndim + 1)
     for value in values:
         if value.shape != values[0].shape:
             shown = f"{shape_text(values[0].shape)} and {shape_text(value.shape)}"
@@ -363,7 +364,7 @@ def unstack(x: TensorLike, /, *, axis: int = 0) -> tuple[Tensor, ...]:
         (Tensor(1, dtype=int64), Tensor(2, dtype=int64))
     """
     value = as_value(x)
-    place = normalize_axis(axis, value.ndim)
+    place = as_axis(axis, value.ndim)
     size = value.shape[place]
     if not isinstance(size, int):
         raise ShapeError(f"unstack needs to know the size {size}", fix="fix it in the spec, or use rax.vmap")

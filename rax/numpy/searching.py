@@ -9,8 +9,8 @@ from rax.frontend.promotion import TensorLike, as_value, promote_operands
 from rax.frontend.tensor import Tensor
 from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
-from rax.ir.types import bool_, int8, int64, normalize_axis
-from rax.numpy.common import Axes, as_axes, with_axes
+from rax.ir.types import bool_, int8, int64
+from rax.numpy.common import Axes, as_axes, as_axis, with_axes
 from rax.ops import reduction, selection, sorting
 from rax.ops.arrays import constant
 from rax.ops.broadcasting import Sum
@@ -63,7 +63,7 @@ def _position(op: type[reduction.Position], x: TensorLike, axis: int | None, kee
     if value.dtype is bool_:
         value = selection.cast(value, int8)
     if axis is not None:
-        place = normalize_axis(axis, value.ndim)
+        place = as_axis(axis, value.ndim)
         return with_axes(op(place)(value), (place,), keepdims)
     result = op(0)(reshape(value, (value.type.size,)))
     return Tensor(reshape(result, (1,) * value.ndim) if keepdims else result)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rax.frontend.promotion import TensorLike, as_value
 from rax.frontend.tensor import Tensor
 from rax.ir.node import Value
-from rax.ir.types import bool_, int8, normalize_axis
+from rax.ir.types import bool_, int8
+from rax.numpy.common import as_axis
 from rax.ops import sorting
 from rax.ops.selection import cast
 
@@ -51,4 +52,4 @@ def sort(x: TensorLike, /, *, axis: int = -1, descending: bool = False, stable: 
 def _ordered(x: TensorLike, axis: int) -> tuple[Value, int]:
     """An operand that sorting is defined on; bools as integers."""
     value = as_value(x)
-    return cast(value, int8) if value.dtype is bool_ else value, normalize_axis(axis, value.ndim)
+    return cast(value, int8) if value.dtype is bool_ else value, as_axis(axis, value.ndim)

@@ -6,8 +6,8 @@ from rax.frontend.promotion import TensorLike, as_value, promote_operands
 from rax.frontend.tensor import Tensor
 from rax.ir import dims
 from rax.ir.errors import TypeInferenceError
-from rax.ir.types import bool_, normalize_axis
-from rax.numpy.common import Axes, as_axes, with_axes
+from rax.ir.types import bool_
+from rax.numpy.common import Axes, as_axes, as_axis, with_axes
 from rax.ops import reduction
 from rax.ops.comparison import not_equal
 from rax.ops.elementwise import subtract
@@ -64,7 +64,7 @@ def diff(
     """
     if n < 0:
         raise TypeInferenceError(f"diff cannot be taken {n} times")
-    place = normalize_axis(axis, as_value(x).ndim)
+    place = as_axis(axis, as_value(x).ndim)
     parts = promote_operands(*[part for part in (prepend, x, append) if part is not None])
     value = Concat(place)(*parts) if len(parts) > 1 else parts[0]
     for _ in range(n):

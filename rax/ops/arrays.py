@@ -45,7 +45,8 @@ def literal(array: Any, dtype: DType | None = None) -> Literal:
 
 def mapped_literal(array: Array, digest: bytes | None = None) -> Literal:
     """A literal over a contiguous read-only array, without a copy."""
-    raw = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+    flat: Any = array.reshape(-1).view(np.uint8)  # Python 3.11 has no type for buffers
+    raw = memoryview(flat if array.size else b"")
     return Literal(TensorType(as_dtype(array.dtype), tuple(map(int, array.shape))), array, raw, digest)
 
 

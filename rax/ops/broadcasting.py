@@ -28,9 +28,7 @@ class BroadcastTo(Linear):
     def result(self, *operands: TensorType) -> TensorType:
         (x,) = operands
         if x.ndim > len(self.shape) or broadcast_shapes(x.shape, self.shape) != self.shape:
-            raise TypeInferenceError(
-                f"{dims.shape_text(x.shape)} does not broadcast to {dims.shape_text(self.shape)}"
-            )
+            raise TypeInferenceError(f"{dims.shape_text(x.shape)} does not broadcast to {dims.shape_text(self.shape)}")
         return x.with_shape(self.shape)
 
     def reference(self, *arrays: Array) -> Array:

@@ -28,7 +28,7 @@ def _choice(x: Value, index: int) -> Value:
 
 @rule(
     Cond,
-    Example(sample(normal(3), dtypes=FLOATS), lambda x: _choice(x, 0), lambda x: negative(x)),
+    Example(sample(normal(3), dtypes=FLOATS), lambda x: _choice(x, 0), negative),
     Example(sample(normal(3), dtypes=FLOATS), lambda x: _choice(x, 7), lambda x: add(x, x)),
 )
 def chosen(op: Cond, index: Value, *operands: Value) -> Found:

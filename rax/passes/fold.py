@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from rax.ir.node import Constant, Literal, Value
 from rax.ir.op import Op
@@ -42,7 +42,8 @@ def folded(op: Op, *operands: Value) -> Found:
     try:
         with quietly():
             returned = op.reference(*[literal.array for literal in literals])
-        results = tuple([constant(array) for array in (returned if isinstance(returned, tuple) else (returned,))])
+        arrays = cast("tuple[Any, ...]", returned) if isinstance(returned, tuple) else (returned,)
+        results = tuple([constant(array) for array in arrays])
     except Exception:  # noqa: BLE001  # if it ever runs, it fails there, and says where
         return None
     return results if tuple([value.type for value in results]) == due else None
@@ -58,5 +59,5 @@ def _is_worth_keeping(due: Sequence[TensorType], literals: Sequence[Literal]) ->
     made = [result.nbytes for result in due]
     if not all(isinstance(size, int) for size in made):
         return False
-    total, given = sum(cast("list[int]", made)), sum([literal.raw.nbytes for literal in literals])
+    total, given = (sum(cast("list[int]", sizes)) for sizes in (made, [each.type.nbytes for each in literals]))
     return total < given or total == given <= LARGEST

@@ -24,6 +24,9 @@ from rax.ops.samples import Sample
 
 Found = Value | tuple[Value, ...] | None
 """What a rule returns: the new result, or all of them, or None where it does not apply."""
+Built = Value | tuple[Value, ...]
+Build = Callable[[Value], Built] | Callable[[Value, Value], Built]
+"""What makes the outputs of an example from its inputs."""
 
 ROUNDS = 32
 """How often in a row what stands for one node is rewritten; no rule needs more than a few."""
@@ -40,14 +43,14 @@ class Example:
     """
 
     operands: Sample
-    before: Callable[..., Value | tuple[Value, ...]]
-    after: Callable[..., Value | tuple[Value, ...]]
+    before: Build
+    after: Build
 
     def graphs(self, dtype: DType) -> tuple[Graph, Graph]:
         """Both graphs in one dtype."""
         return self._graph(self.before, dtype), self._graph(self.after, dtype)
 
-    def _graph(self, build: Callable[..., Value | tuple[Value, ...]], dtype: DType) -> Graph:
+    def _graph(self, build: Build, dtype: DType) -> Graph:
         inputs = [new_input(f"operand{index}", type) for index, type in enumerate(self.operands.types(dtype))]
         built = build(*inputs)
         return Graph(inputs, built if isinstance(built, tuple) else (built,))
@@ -217,7 +220,7 @@ class _Sweep:
 
     def _settle(self, results: tuple[Value, ...], rounds: int) -> tuple[Value, ...]:
         """Values that a rule has built on settled ones, with the rules applied to what is new."""
-        if all([value.node in self._settled for value in results]):
+        if all(value.node in self._settled for value in results):
             return results
         new: dict[Value, Value] = {}
         replaced = self._recorder.pinned
@@ -230,9 +233,7 @@ class _Sweep:
         self._recorder.pinned = replaced
         return tuple([new.get(value, value) for value in results])
 
-    def _applied(
-        self, op: Operation, operands: tuple[Value, ...], types: tuple[TensorType, ...]
-    ) -> tuple[Value, ...]:
+    def _applied(self, op: Operation, operands: tuple[Value, ...], types: tuple[TensorType, ...]) -> tuple[Value, ...]:
         node = apply(op, operands, types)
         self._settled.add(node)
         return node.outputs

@@ -23,9 +23,7 @@ from rax.runtime.binding import resolve_dims
 Evaluate = Callable[[Graph, list[Array]], list[Array]]
 
 
-def evaluate_graph(
-    graph: Graph, arrays: Sequence[Array], dim_values: Mapping[str, int] | None = None
-) -> list[Array]:
+def evaluate_graph(graph: Graph, arrays: Sequence[Array], dim_values: Mapping[str, int] | None = None) -> list[Array]:
     """The outputs of a graph, from its operations' references.
 
     Args:

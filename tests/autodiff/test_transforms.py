@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+
 import rax
 import rax.numpy as rnp
 
@@ -121,7 +122,7 @@ def test_argnums_and_aux() -> None:
     assert (float(dx), float(dy), float(aux["sum"])) == (4, 3, 7)
     (value, aux), slope = rax.value_and_grad(function, argnums=1, has_aux=True)(3.0, 4.0)
     assert (float(value), float(aux["sum"]), float(slope)) == (12, 7, 3)
-    out, pullback, aux = rax.vjp(function, 3.0, 4.0, has_aux=True)
+    _, pullback, aux = rax.vjp(function, 3.0, 4.0, has_aux=True)
     assert [float(part) for part in pullback(1.0)] == [4, 3]
 
 

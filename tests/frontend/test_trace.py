@@ -102,7 +102,9 @@ def test_wrong_arguments_are_refused_by_name() -> None:
     def model(x: Any, *, flag: Any) -> Any:
         return x, flag
 
-    with pytest.raises(rax.TreeError, match="model cannot take these arguments: missing a required .*argument: 'flag'"):
+    with pytest.raises(
+        rax.TreeError, match=r"model cannot take these arguments: missing a required .*argument: 'flag'"
+    ):
         rax.trace(model, rax.spec(()))
     with pytest.raises(rax.TreeError, match="got an unexpected keyword argument 'y'"):
         rax.trace(model, rax.spec(()), flag=1, y=1)

@@ -225,6 +225,5 @@ for call in (lambda: load_tensors("w"), lambda: save_tensors({}, "w")):
 
 def test_without_the_library_the_error_says_how_to_install_it() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
-    assert done.stdout == (
-        "RaxError the library safetensors is not installed\n  fix: pip install 'rax[safetensors]'\n"
-    ) * 2
+    said = "RaxError the library safetensors is not installed\n  fix: pip install 'rax[safetensors]'\n"
+    assert done.stdout == said * 2

@@ -70,7 +70,7 @@ def test_methods_and_lambdas_have_their_names() -> None:
         return trail.here()
 
     assert outer().source.endswith(" in outer")
-    unnamed = lambda: trail.here()  # noqa: E731, PLW0108
+    unnamed = lambda: trail.here()  # noqa: E731
     assert unnamed().source.endswith(" in <lambda>")
     listed = [trail.here() for _ in range(2)]
     assert listed[1].source.endswith(" in test_methods_and_lambdas_have_their_names")

@@ -67,8 +67,9 @@ def test_tensordot_refuses(axes: Any, text: str) -> None:
     ("left", "right", "axis"), [((3,), (3,), -1), ((2, 3), (3,), -1), ((3, 1), (3, 2), -2), ((4, 1, 3), (2, 3), -1)]
 )
 def test_vecdot(left: Any, right: Any, axis: int, dtype: str) -> None:
+    numpys = cast("Any", np.vecdot)
     agree(
-        lambda x, y: rnp.vecdot(x, y, axis=axis), lambda x, y: np.vecdot(x, y, axis=axis),
+        lambda x, y: rnp.vecdot(x, y, axis=axis), lambda x, y: numpys(x, y, axis=axis),
         draw(left, dtype), draw(right, dtype, 1),
     )  # fmt: skip
 
@@ -77,7 +78,7 @@ def test_vecdot_refuses() -> None:
     agree_symbolic(rnp.vecdot, np.vecdot, ("n", "m"), ("n", "m"))
     with pytest.raises(rax.TypeInferenceError, match="vectors of one length, not 2 and 3"):
         rnp.vecdot(rnp.ones(2), rnp.ones(3))
-    with pytest.raises(rax.TypeInferenceError, match=r"axis -2 is out of range for float32\[3\]"):
+    with pytest.raises(rax.OutOfRangeError, match=r"axis -2 is out of range for float32\[3\]"):
         rnp.vecdot(rnp.ones((2, 3)), rnp.ones(3), axis=0)
 
 

@@ -56,7 +56,7 @@ def special(array: Array, shift: int) -> Array:
 
 def bits(array: Array) -> bytes:
     """The bytes of an array, with one NaN for all: which of them an operation gives is not defined."""
-    parts = np.stack([array.real, array.imag]) if array.dtype.kind == "c" else array
+    parts = np.stack([np.real(array), np.imag(array)]) if array.dtype.kind == "c" else array
     if array.dtype.kind not in "biu":
         parts = np.where(np.isnan(parts), np.full((), np.nan).astype(parts.dtype), parts)
     return parts.tobytes()
