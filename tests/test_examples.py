@@ -91,7 +91,9 @@ def test_rax_run_trains_from_the_file(name: str, tmp_path: Path, capsys: pytest.
     new = np.load(out)
     assert new["opt_state.step"] == array_of(file.defaults["opt_state.step"]) + 2
     assert set(file["train_step"].states) == set(file.defaults)
-    assert any(not np.array_equal(new[name], array_of(value)) for name, value in file.defaults.items() if "params." in name)
+    assert any(
+        not np.array_equal(new[name], array_of(value)) for name, value in file.defaults.items() if "params." in name
+    )
 
 
 def test_init_draws_from_its_seed() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import rax
 import rax.numpy as rnp
 
@@ -149,7 +150,7 @@ def test_a_tensor_kept_beyond_its_trace_is_named_where_it_is_used() -> None:
         assert lines[0] == "vmap was called on arrays, but its result depends on the input 'x': float64[]"
         assert "test_regressions.py" in lines[1]
         assert lines[2].endswith("a tensor cannot leave the trace it was made in")
-    with pytest.raises(rax.UnboundInputError, match="^vjp was called on arrays, but its result depends on the input 'x'"):
+    with pytest.raises(rax.UnboundInputError, match=r"vjp was called on arrays, .* depends on the input 'x'"):
         rax.vjp(lambda y: y * kept[0], 1.0)
 
 
