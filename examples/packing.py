@@ -6,16 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import rax
-from rax.ir.node import Literal
-from rax.ir.tree import flatten
-from rax.ops.arrays import literal
 from rax.runtime.entry import Entry
-
-
-def defaults(program: rax.Program, state: Mapping[str, Any]) -> dict[str, Literal]:
-    """Parameters and optimiser state by the names of the inputs of ``train_step``."""
-    arrays = flatten((state["params"], state["opt_state"]))[0]
-    return {name: literal(array) for name, array in zip(program["train_step"].input_names, arrays, strict=False)}
 
 
 def packed(
@@ -33,15 +24,11 @@ def packed(
             the expected output; parameters and state, which would double the file, are left out.
         display: how to show inputs and outputs, by name.
     """
-    trained = program.replace(defaults=defaults(program, state))
+    trained = program.replace(defaults={key: state[key] for key in ("params", "opt_state")})
     examples: dict[str, rax.Example] = {}
     for name, given in inputs.items():
         outputs = Entry(trained, name).run(given)
         kept = {key: value for key, value in outputs.items() if not key.startswith(("params.", "opt_state."))}
         shown = {key: how for key, how in display.items() if key in given or key in kept}
-        examples[name] = rax.Example(
-            {key: literal(value) for key, value in given.items()},
-            {key: literal(value) for key, value in kept.items()},
-            shown,
-        )
+        examples[name] = rax.Example(given, kept, shown)
     return trained.replace(examples=examples)
