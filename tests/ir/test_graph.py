@@ -52,10 +52,10 @@ def test_nodes_a_search_stops_at_are_left_out() -> None:
     assert topological([below], lambda node: node is below.node) == []
 
 
-def test_a_chain_of_a_hundred_thousand_nodes_is_a_graph() -> None:
-    first, last = chain(100_000)
+def test_a_long_chain_is_a_graph() -> None:
+    first, last = chain(20_000)
     graph = Graph((first,), (last,))
-    assert len(graph.nodes) == 100_001
+    assert len(graph.nodes) == 20_001
     assert len(graph.digest) == 64
     assert graph.inline((first,)) == (last,)
     assert Graph((first,), (last,)) == graph
