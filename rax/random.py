@@ -19,7 +19,8 @@ from rax.frontend.promotion import TensorLike, is_number
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir import dims
 from rax.ir.dims import Dim, Shape
-from rax.ir.errors import RaxError
+from rax.ir.errors import RaxError, TypeInferenceError
+from rax.ir.node import Value
 from rax.ir.trail import scope
 from rax.ir.types import DType, as_dtype, float32, int64, uint8, uint16, uint32, uint64
 from rax.numpy.common import ShapeLike, as_shape
@@ -73,6 +74,16 @@ def _words(numbers: Tensor) -> Tensor:
     return rnp.stack([rnp.astype(numbers >> 32, uint32), rnp.astype(numbers & _WORD, uint32)], axis=-1)
 
 
+def _key_words(key: TensorLike) -> Value:
+    """What a key holds."""
+    value = as_tensor(key).value
+    if value.dtype is not uint32 or value.shape[-1:] != (2,):
+        raise TypeInferenceError(
+            f"a key is a tensor uint32[2], not {value.type}", fix="make one with rax.random.key(seed)"
+        )
+    return value
+
+
 def split(key: TensorLike, num: ShapeLike = 2) -> Tensor:
     """New keys, independent of each other and of what else comes from ``key``.
 
@@ -89,7 +100,7 @@ def split(key: TensorLike, num: ShapeLike = 2) -> Tensor:
                 [ 928981903, 3453687069]], dtype=uint32)
     """
     with scope("split"):
-        return _words(Tensor(RandomBits(as_shape(num), uint64)(as_tensor(key).value)))
+        return _words(Tensor(RandomBits(as_shape(num), uint64)(_key_words(key))))
 
 
 def fold_in(key: TensorLike, data: TensorLike) -> Tensor:
@@ -111,7 +122,7 @@ def fold_in(key: TensorLike, data: TensorLike) -> Tensor:
     """
     with scope("fold_in"):
         counter = _words(_integer(data, "the data of fold_in") & _WORD)
-        return Tensor(Threefry2x32()(as_tensor(key).value, counter.value))
+        return Tensor(Threefry2x32()(_key_words(key), counter.value))
 
 
 def bits(key: TensorLike, shape: ShapeLike = (), dtype: object = uint32) -> Tensor:
@@ -133,7 +144,7 @@ def bits(key: TensorLike, shape: ShapeLike = (), dtype: object = uint32) -> Tens
     if wanted.kind != "uint":
         raise RaxError(f"bits are of an unsigned dtype, not {wanted}", fix="use randint for signed integers")
     drawn = uint64 if wanted is uint64 else uint32
-    return rnp.astype(Tensor(RandomBits(as_shape(shape), drawn)(as_tensor(key).value)), wanted)
+    return rnp.astype(Tensor(RandomBits(as_shape(shape), drawn)(_key_words(key))), wanted)
 
 
 def uniform(

@@ -13,8 +13,8 @@ import rax
 from tests import documents
 
 ROOT = documents.ROOT
-FOLDERS = ("", "docs", "examples", "schemas", "tests", "benchmarks")
-PAGES = [page for folder in FOLDERS for page in sorted((ROOT / folder).glob("*.md"))]
+FOLDERS = ("", "docs", "examples", "examples/*", "schemas", "tests", "benchmarks")
+PAGES = [page for folder in FOLDERS for page in sorted(ROOT.glob(f"{folder}/*.md" if folder else "*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 
 

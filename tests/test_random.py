@@ -252,7 +252,9 @@ def test_the_same_key_gives_the_same_numbers() -> None:
         (lambda: random.randint(KEY, (2,), 0, 3, "float32"), "randint works on integers, not float32"),
         (lambda: random.randint(KEY, (2,), 0.5, 3), "randint works on integers, not float32"),
         (lambda: random.permutation(KEY, rnp.asarray(3.0)), r"permutation needs an axis; float32\[\] has none"),
-        (lambda: random.uniform(rnp.zeros((3,)), (2,)), "random_bits is not defined on float32"),
+        (lambda: random.uniform(rnp.zeros((3,)), (2,)), r"a key is a tensor uint32\[2\], not float32\[3\]"),
+        (lambda: random.normal(0, (2,)), r"a key is a tensor uint32\[2\], not int64\[\]"),
+        (lambda: random.fold_in(0, 1), r"a key is a tensor uint32\[2\], not int64\[\]"),
     ],
 )
 def test_bad_arguments_are_refused(call: Callable[[], object], message: str) -> None:

@@ -74,7 +74,11 @@ def _create(folder: Path) -> tuple[Path, IO[bytes]]:
     """A new, locked file."""
     while True:
         aside = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
-        file = aside.open("xb", buffering=2**16)
+        try:
+            file = aside.open("xb", buffering=2**16)
+        except OSError as error:
+            error.filename = str(folder)  # what the caller can do something about
+            raise
         if fcntl is None:
             return aside, file
         with contextlib.suppress(OSError):  # a file system without locks: nothing is removed there

@@ -7,11 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from rax.frontend.evaluation import evaluate_values
+from rax.frontend.evaluation import evaluate_values, unbound_inputs
 from rax.frontend.promotion import Handle, as_value
 from rax.frontend.tensor import Tensor
 from rax.frontend.trace import as_spec, trace
-from rax.ir import dims
+from rax.ir import dims, trail
 from rax.ir.dims import Size, shape_text
 from rax.ir.errors import BindingError
 from rax.ir.graph import Graph, topological
@@ -37,15 +37,22 @@ def call_graph(graph: Graph, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
 
     Returns:
         The results in the nest of ``graph.out_tree``: NumPy arrays, or tensors if any argument
-        holds a tensor.
+        holds a tensor that depends on an input, or a trace is going on. Other tensors count as
+        the arrays they stand for, so that a loop that passes results on does not build graph.
 
     Raises:
         BindingError: the arguments do not fit the inputs.
         TreeError: an argument has another structure.
     """
-    if any(isinstance(leaf, Handle) for leaf in flatten((args, dict(kwargs)))[0]):
+    if _builds_graph(flatten((args, dict(kwargs)))[0]):
         return _inlined(graph, Binder(graph).leaves(args, kwargs))
     return compile(graph)(*args, **kwargs)
+
+
+def _builds_graph(leaves: Sequence[Any]) -> bool:
+    """Whether any leaf is a tensor of a graph being built."""
+    handles = [leaf for leaf in leaves if isinstance(leaf, Handle)]
+    return bool(handles) and (trail.tracing() or any(unbound_inputs(handle.value) for handle in handles))
 
 
 def _inlined(graph: Graph, leaves: Sequence[Any]) -> Any:
@@ -145,7 +152,7 @@ def _executable(found: tuple[Value, ...], values: tuple[Value, ...], backend: st
 class Jitted(Generic[P, R]):
     """A function that is traced once for each structure and type of its arguments.
 
-    Made by :func:`jit`. On tensors it is the function itself.
+    Made by :func:`jit`. On tensors of a graph being built it is the function itself.
     """
 
     def __init__(self, function: Callable[P, R], backend: str) -> None:
@@ -155,9 +162,9 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Run on arrays; on tensors, call the function."""
+        """Run on arrays; on tensors of a graph being built, call the function."""
         leaves, tree = flatten((args, kwargs))
-        if any(isinstance(leaf, Handle) for leaf in leaves):
+        if _builds_graph(leaves):
             return self.function(*args, **kwargs)
         types = tuple(as_spec(leaf) for leaf in leaves)
         key = (tree, types)
@@ -173,10 +180,11 @@ class Jitted(Generic[P, R]):
 
 
 def jit(function: Callable[P, R], *, backend: str = "numpy") -> Jitted[P, R]:
-    """A function that runs compiled on arrays and builds graph on tensors.
+    """A function that runs compiled on arrays, and builds graph where graph is being built.
 
     Args:
-        function: a pure function of arrays in any nest.
+        function: a pure function of arrays in any nest. Numbers and bools are arrays to it too;
+            bind what must stay a Python value with ``functools.partial`` or a lambda.
         backend: what computes.
 
     Returns:

@@ -7,6 +7,7 @@ except in ``x[mask] = item`` where the item does not depend on how many elements
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import Any, cast
@@ -208,7 +209,8 @@ def _plan(x: Value, key: Any) -> _Plan:
 
 
 def _add_slice(plan: _Plan, size: Size, axis: int, item: slice[Any, Any, Any]) -> None:
-    start, stop, step = _bound(item.start), _bound(item.stop), 1 if item.step is None else int(item.step)
+    start, stop, step = _bound(item.start), _bound(item.stop), _bound(item.step)
+    step = 1 if step is None else step.__index__()
     if step == 0:
         raise TypeInferenceError("a slice's step must not be 0")
     if step < 0:
@@ -220,7 +222,12 @@ def _add_slice(plan: _Plan, size: Size, axis: int, item: slice[Any, Any, Any]) -
 
 
 def _bound(bound: Any) -> Size | None:
-    return bound if bound is None or isinstance(bound, Dim) else bound.__index__()
+    if bound is None or isinstance(bound, Dim):
+        return bound
+    try:
+        return operator.index(bound)
+    except TypeError:
+        raise TypeInferenceError(f"a slice takes integers, not {bound!r}") from None
 
 
 def _mirrored(bound: Size | None, size: Size) -> Size | None:

@@ -127,7 +127,7 @@ class Tensor(Handle):
         return self._array("numpy()")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        array = self._array("np.asarray")
+        array = self._array("np.asarray", RETURN + "; in place of a NumPy function use that of rax.numpy")
         if copy or dtype is None:
             return array.copy() if copy else array
         return array.astype(dtype, copy=False)

@@ -11,7 +11,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeGuard
+from typing import Never, TypeGuard
 
 from rax.ir.errors import ParseError, ShapeError
 
@@ -108,9 +108,23 @@ class Dim:
         return _combine([(self, -1)])
 
     def __mul__(self, other: Size) -> Size:
+        if isinstance(other, float):
+            self._refuse("times a float")
         return _multiply(self, other) if _is_size(other) else NotImplemented
 
     __rmul__ = __mul__
+
+    def __truediv__(self, other: object) -> object:
+        return self._refuse("divided with /") if _is_number(other) else NotImplemented
+
+    def __rtruediv__(self, other: object) -> object:
+        return self._refuse("as a divisor with /") if _is_number(other) else NotImplemented
+
+    def _refuse(self, what: str) -> Never:
+        raise ShapeError(
+            f"the symbolic size {self} {what} is no size",
+            fix="use // for a size; to compute with it as a number, make it a tensor with rax.numpy.asarray",
+        )
 
     def __floordiv__(self, other: Size) -> Size:
         return floor_divide(self, other) if _is_size(other) else NotImplemented
@@ -168,6 +182,10 @@ class Dim:
 
 Size = int | Dim
 Shape = tuple[Size, ...]
+
+
+def _is_number(x: object) -> bool:
+    return isinstance(x, (int, float, Dim))
 
 
 def _is_size(x: object) -> bool:

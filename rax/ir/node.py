@@ -11,10 +11,11 @@ import hashlib
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from rax.ir import trail
 from rax.ir.dims import Shape, Size
+from rax.ir.errors import RaxError
 from rax.ir.types import DType, TensorType
 
 INLINE_KEY_BYTES = 1024
@@ -58,6 +59,12 @@ class Node:
     def outputs(self) -> tuple[Value, ...]:
         """The results, in order."""
         return tuple(Value(self, index) for index in range(len(self.types)))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Node:
+        return self  # immutable, and compared by identity
+
+    def __reduce__(self) -> NoReturn:
+        raise RaxError("graphs are not pickled", fix="use rax.save and rax.load, which keep nodes shared")
 
     def __repr__(self) -> str:
         operands = ", ".join(str(value.type) for value in self.inputs)

@@ -94,7 +94,12 @@ class Program(Mapping[str, Graph]):
             types = dict(zip(graph.input_names, graph.in_types, strict=True))
             results = dict(zip(graph.output_names, graph.out_types, strict=True))
             if len(types) != len(graph.inputs) or len(results) != len(graph.outputs):
-                raise BindingError(f"two inputs or two outputs of entry {entry!r} have the same name")
+                names = [*graph.input_names] if len(types) != len(graph.inputs) else [*graph.output_names]
+                twice = next(name for name in names if names.count(name) > 1)
+                raise BindingError(
+                    f"two inputs or two outputs of entry {entry!r} have the same name {twice!r}",
+                    fix="name arguments and keys so that their paths differ",
+                )
             example = self.examples.get(entry, Example())
             shared = {name: literal for name, literal in self.defaults.items() if name in types}
             for known, given in ((types, shared), (types, example.inputs), (results, example.outputs)):

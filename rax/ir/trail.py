@@ -156,6 +156,11 @@ def recorder() -> Recorder:
     return active
 
 
+def tracing() -> bool:
+    """Whether a trace is going on."""
+    return not isinstance(recorder(), _Ambient)
+
+
 @contextmanager
 def recording() -> Generator[Recorder]:
     """Run a trace under a recorder of its own."""

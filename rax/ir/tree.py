@@ -134,12 +134,22 @@ def _children(nest: Any) -> tuple[str, tuple[Key, ...], list[Any]] | None:
     return None
 
 
+MAX_DEPTH = 64
+"""How deep a nest may be; the file format allows as much."""
+
+
 def flatten(nest: Any) -> tuple[list[Any], Tree]:
     """The leaves of a nest, in order, and its tree. Whatever is no container is a leaf.
 
     Raises:
-        TreeError: a dict key is neither a string nor an integer.
+        TreeError: a dict key is neither a string nor an integer, or the nest is too deep.
     """
+    return _flatten(nest, 0)
+
+
+def _flatten(nest: Any, depth: int) -> tuple[list[Any], Tree]:
+    if depth > MAX_DEPTH:
+        raise TreeError(f"a nest is more than {MAX_DEPTH} deep", fix="flatten it, or see whether it holds itself")
     if nest is None:
         return [], NONE_TREE
     parts = _children(nest)
@@ -149,7 +159,7 @@ def flatten(nest: Any) -> tuple[list[Any], Tree]:
     leaves: list[Any] = []
     children: list[Tree] = []
     for item in items:
-        below, child = flatten(item)
+        below, child = _flatten(item, depth + 1)
         leaves += below
         children.append(child)
     local = kind in (NAMED, DATA)

@@ -8,8 +8,9 @@ behind), or a number, or for each axis a number or a pair (before, behind).
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from rax import numpy as rnp
 from rax.frontend.promotion import TensorLike, promote_operands
@@ -32,7 +33,7 @@ Pairs = tuple[tuple[Size, Size], ...]
 
 def _each(number: PerAxis, count: int, what: str) -> tuple[int, ...]:
     """One number for each spatial axis."""
-    numbers = (number,) * count if isinstance(number, int) else tuple(number)
+    numbers = tuple(map(operator.index, number if isinstance(number, Sequence) else (number,) * count))
     if len(numbers) != count:
         raise RaxError(f"{what} has {len(numbers)} numbers, and there are {count} spatial axes")
     return numbers
@@ -49,10 +50,11 @@ def _pairs(
         return tuple(_same(size, extent, stride) for size, extent, stride in rows)
     if isinstance(padding, str):
         raise RaxError(f"padding is 'same', 'valid' or numbers, not {padding!r}")
-    given: Sequence[Any] = (padding,) * len(spatial) if isinstance(padding, int) else padding
+    given: Sequence[Any] = padding if isinstance(padding, Sequence) else (padding,) * len(spatial)
     if len(given) != len(spatial):
         raise RaxError(f"padding is given for {len(given)} axes, and there are {len(spatial)} spatial axes")
-    return tuple((amount, amount) if isinstance(amount, int) else (amount[0], amount[1]) for amount in given)
+    pairs = (cast("Sequence[Any]", amount if isinstance(amount, Sequence) else (amount, amount)) for amount in given)
+    return tuple((operator.index(before), operator.index(behind)) for before, behind in pairs)
 
 
 def _same(size: Size, extent: Size, stride: int) -> tuple[Size, Size]:

@@ -226,6 +226,7 @@ def arange(
     """
     check_device(device)
     first, end = (0, start) if stop is None else (start, stop)
+    first, end, step = _plain(first), _plain(end), _plain(step)
     whole = not any(isinstance(number, float) for number in (first, end, step))
     wanted = as_dtype(dtype) if dtype is not None else int64 if whole else float32
     if step == 0:
@@ -236,6 +237,10 @@ def arange(
     exact = int64 if whole else float64
     origin = dim_size(first) if isinstance(first, Dim) else scalar(first, exact)
     return Tensor(convert(add(multiply(iota(count, exact), scalar(step, exact)), origin), wanted))
+
+
+def _plain(number: Any) -> Any:
+    return cast("Any", number).item() if isinstance(number, np.generic) else number
 
 
 def _count(first: float | Dim, end: float | Dim, step: float) -> Size:

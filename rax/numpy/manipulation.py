@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -266,10 +267,10 @@ def roll(x: TensorLike, /, shift: int | Sequence[int], *, axis: Axes = None) -> 
     value = as_value(x)
     if axis is None:
         flat = shape_ops.reshape(value, (value.type.size,))
-        total = shift if isinstance(shift, int) else sum(shift)
+        total = sum(shift) if isinstance(shift, Sequence) else shift
         return Tensor(shape_ops.reshape(_roll(flat, total, 0), value.shape))
-    axes = [axis] if isinstance(axis, int) else list(axis)
-    shifts = [shift] * len(axes) if isinstance(shift, int) else list(shift)
+    axes = list(axis) if isinstance(axis, Sequence) else [axis]
+    shifts = list(shift) if isinstance(shift, Sequence) else [shift] * len(axes)
     if len(shifts) != len(axes):
         raise TypeInferenceError(f"roll has {len(shifts)} shifts for {len(axes)} axes")
     for amount, one in zip(shifts, axes, strict=True):
@@ -280,7 +281,7 @@ def roll(x: TensorLike, /, shift: int | Sequence[int], *, axis: Axes = None) -> 
 def _roll(x: Value, shift: int, axis: int) -> Value:
     size = x.shape[axis]
     if isinstance(size, int):
-        cut = -shift % size if size else 0
+        cut = -operator.index(shift) % size if size else 0
         if not cut:
             return x
         parts = shape_ops.slice_axis(x, axis, cut, size), shape_ops.slice_axis(x, axis, 0, cut)

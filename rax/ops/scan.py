@@ -70,6 +70,8 @@ class Scan(Op):
 
     def result(self, *operands: TensorType) -> tuple[TensorType, ...]:
         consts, carry, xs = self._parts(operands)
+        if isinstance(self.length, int) and self.length < 0:
+            raise TypeInferenceError(f"the length {self.length} of a scan is negative")
         for x in xs:
             if not x.shape or x.shape[0] != self.length:
                 raise TypeInferenceError(f"scan: {x} has no leading axis of length {self.length}")
@@ -221,6 +223,10 @@ class Scan(Op):
         reject(
             normal(), normal(2), normal(4, 2), body=_decay, num_consts=1, num_carry=1, length=3,
             match="has no leading axis of length 3",
+        ),
+        reject(
+            normal(), normal(2), body=_decay, num_consts=1, num_carry=1, length=-1,
+            match="the length -1 of a scan is negative",
         ),
         reject(
             normal(), normal(3), normal(3, 2), body=_decay, num_consts=1, num_carry=1, length=3,

@@ -136,8 +136,9 @@ class Plan:
         peak = 0
         for live in self.live_bytes():
             if not isinstance(live, int):
+                sizes = ", ".join(f"{name}=32" for name in self.dim_names)
                 raise ShapeError(
-                    f"the peak depends on {', '.join(self.dim_names)}", fix="give the sizes: plan.plan_for(batch=32)"
+                    f"the peak depends on {', '.join(self.dim_names)}", fix=f"give the sizes: plan.plan_for({sizes})"
                 )
             peak = max(peak, live)
         return peak

@@ -255,7 +255,8 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
         put("examples", "predict", "outputs")({"thin": 0}), "bad-program", "header", "entry 'predict' has no 'thin'",
     ),
     "two inputs of a name": (
-        put("graphs", 4, "inputs", 0, 0)("x"), "bad-program", "header", "two inputs or two outputs of entry 'predict'",
+        put("graphs", 4, "inputs", 0, 0)("x"), "bad-program", "header",
+        "two inputs or two outputs of entry 'predict' have the same name 'x'",
     ),
     "a hint of another kind": (
         put("examples", "predict", "display")({"x": 1}), "wrong-kind", "examples['predict'].display['x']", "a str",

@@ -80,7 +80,7 @@ def test_tensors_that_do_not_fit_are_refused(args: Any, text: str) -> None:
     graph = rax.trace(lambda x, y: x[:, 0] + y, rax.spec(("n", 3)), rax.spec(("n",)))
 
     def tensor(*shape: int, dtype: str = "float32") -> Tensor:
-        return rnp.zeros(shape, dtype=dtype)
+        return rax.input("t", shape, dtype)
 
     with pytest.raises(rax.BindingError) as caught:
         graph(*args(tensor))
@@ -189,3 +189,21 @@ def test_jit_of_numbers_takes_them_as_data() -> None:
     same(power(2.0, 3), np.float32(6))
     with pytest.raises(rax.UnboundInputError, match="a Python index or size needs the value"):
         rax.jit(lambda x, n: x[:n])(np.ones(3), 2)
+
+
+STATE = ({"total": rax.spec((2,))}, rax.spec((2,)))
+
+
+@pytest.mark.parametrize("make", [rax.jit, lambda function: rax.trace(function, *STATE)])
+def test_tensors_without_inputs_count_as_arrays_so_a_loop_builds_no_graph(make: Any) -> None:
+    def turn(state: Any, x: Any) -> Any:
+        return {"total": state["total"] * 2 + x}
+
+    run = make(turn)
+    state: Any = {"total": rnp.zeros((2,))}
+    for _ in range(3):
+        state = run(state, np.ones(2, "float32"))
+        assert type(state["total"]) is np.ndarray
+    np.testing.assert_array_equal(state["total"], [7, 7])
+    graph = rax.trace(lambda x: run({"total": rnp.zeros((2,))}, x), rax.spec((2,)))
+    np.testing.assert_array_equal(graph(np.ones(2, "float32"))["total"], [1, 1])

@@ -243,6 +243,8 @@ def test_assignment_rebinds_the_handle_alone() -> None:
         ((0, 0, 0), IndexError, "3 indices are too many for float32[2, 3]"),
         ((..., 0, ...), IndexError, "an index can only have one '...'"),
         (slice(None, None, 0), TypeError, "a slice's step must not be 0"),
+        (slice(None, None, 1.5), TypeError, "a slice takes integers, not 1.5"),
+        (slice("a", None), TypeError, "a slice takes integers, not 'a'"),
         (np.ones(2), TypeError, "float64[2] cannot be an index"),
         (np.ones((2, 2), bool), IndexError, "a mask of shape [2, 2] does not fit float32[2, 3] from axis 0 on"),
         ((0, [True, False]), IndexError, "a mask of shape [2] does not fit float32[2, 3] from axis 1 on"),

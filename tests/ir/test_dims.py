@@ -327,6 +327,14 @@ def test_messages() -> None:
         range(n)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ShapeError, match="the size n is divided by zero"):
         dims.floor_divide(n, 0)
+    for compute, what in (
+        (lambda: n / 2, "divided with /"),  # pyright: ignore[reportOperatorIssue]
+        (lambda: 1.0 / n, "as a divisor with /"),  # pyright: ignore[reportOperatorIssue]
+        (lambda: n * 0.5, "times a float"),  # pyright: ignore[reportOperatorIssue]
+        (lambda: 0.5 * n, "times a float"),  # pyright: ignore[reportOperatorIssue]
+    ):
+        with pytest.raises(ShapeError, match=f"the symbolic size n {what} is no size\n  fix: use // for a size"):
+            compute()
     with pytest.raises(ShapeError, match="the dim 'n' has no value"):
         evaluate(n, {})
     with pytest.raises(ShapeError, match=r"the size m//n is divided by zero for {'m': 1, 'n': 0}"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import struct
 import weakref
 
 import pytest
 
 from rax.ir import node
-from rax.ir.errors import TypeInferenceError
+from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.node import Constant, Literal, Node, Value, apply, constant, new_input
 from rax.ir.types import TensorType, bool_, float32, int8, tensor_type
 from tests.ir.simple import SCALAR, VECTOR, Simple, chain, step
@@ -45,6 +47,14 @@ def test_every_input_is_a_node_of_its_own() -> None:
     assert x != new_input("x", VECTOR)
     assert x.type == VECTOR
     assert (x.dtype, x.shape, x.ndim) == (float32, (3,), 1)
+
+
+def test_a_node_is_copied_as_itself_and_not_pickled() -> None:
+    value = step("f", new_input("x", VECTOR))
+    assert copy.deepcopy([value]) == [value]
+    with pytest.raises(RaxError) as caught:
+        pickle.dumps(value)
+    assert str(caught.value) == "graphs are not pickled\n  fix: use rax.save and rax.load, which keep nodes shared"
 
 
 def test_what_nobody_uses_is_forgotten() -> None:

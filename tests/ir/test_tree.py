@@ -138,6 +138,19 @@ def test_dict_keys_are_strings_or_integers(key: object) -> None:
     assert str(caught.value) == f"a dict key must be a str or int, not {key!r}"
 
 
+def test_a_nest_that_never_ends_is_refused() -> None:
+    deep: list[Any] = [1]
+    for _ in range(tree.MAX_DEPTH - 1):
+        deep = [deep]
+    assert flatten(deep)[0] == [1]
+    for nest in ([deep], deep[0]):
+        deep[0] = nest  # the second holds itself
+        with pytest.raises(TreeError) as caught:
+            flatten([deep])
+        assert caught.value.what == "a nest is more than 64 deep"
+        assert caught.value.fix == "flatten it, or see whether it holds itself"
+
+
 def test_the_number_of_leaves_must_fit() -> None:
     with pytest.raises(TreeError) as caught:
         unflatten(flatten([1, 2])[1], [1])

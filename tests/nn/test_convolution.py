@@ -118,6 +118,14 @@ def test_max_pool_sends_the_gradient_to_the_winner() -> None:
     assert rax.grad(lambda x: rnp.sum(nn.max_pool(x, 2)))(x).tolist() == [[[0.0, 1.0, 0.0, 1.0]]]
 
 
+def test_sizes_may_be_numpys_integers() -> None:
+    two: Any = np.int64(2)
+    x = rnp.ones((1, 1, 6))
+    given = nn.conv(x, rnp.ones((1, 1, 2)), stride=two, padding=two, dilation=[two])
+    assert np.array_equal(given, nn.conv(x, rnp.ones((1, 1, 2)), stride=2, padding=2, dilation=[2]))
+    assert nn.max_pool(x, two).shape == (1, 1, 3)
+
+
 def test_global_avg_pool() -> None:
     x = RNG.normal(size=(2, 3, 4, 5))
     np.testing.assert_allclose(nn.global_avg_pool(x), x.mean((2, 3)))

@@ -121,6 +121,15 @@ def test_arange_of_floats(bounds: tuple[float, ...]) -> None:
     same(rnp.arange(*bounds, dtype="float64"), np.arange(*bounds))
 
 
+def test_arange_of_numpys_numbers() -> None:
+    one: Any = np.int8(1)
+    nine: Any = np.int64(9)
+    half: Any = np.float32(2.5)
+    same(rnp.arange(nine).numpy(), np.arange(9))
+    same(rnp.arange(one, nine, one + one).numpy(), np.arange(1, 9, 2))
+    same(rnp.arange(half).numpy(), np.arange(2.5, dtype="float32"))
+
+
 def test_arange_of_symbolic_sizes() -> None:
     n = dims.dim("n")
     agree_symbolic(lambda x: rnp.arange(x.shape[0]), lambda x: np.arange(len(x)), ("n",))

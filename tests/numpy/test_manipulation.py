@@ -131,6 +131,8 @@ def test_repeat_by_many() -> None:
 def test_roll(shift: Any, axis: Any) -> None:
     agree(lambda x: rnp.roll(x, shift, axis=axis), lambda x: np.roll(x, shift, axis), draw((3, 4)))
     agree_symbolic(lambda x: rnp.roll(x, shift, axis=axis), lambda x: np.roll(x, shift, axis), ("n", "m"))
+    place: Any = np.int8(0)
+    same(rnp.roll(rnp.arange(4), place + 1, axis=place).numpy(), np.array([3, 0, 1, 2]))
     with pytest.raises(rax.TypeInferenceError, match="roll has 2 shifts for 1 axes"):
         rnp.roll(rnp.ones(3), (1, 2), axis=0)
 
