@@ -58,7 +58,7 @@ class Program(Mapping[str, Graph]):
         main: the entry that runs when none is named; by default the only one, or ``"main"``.
 
     Raises:
-        RaxError: an example or ``main`` names no entry.
+        RaxError: an entry is no graph, or an example or ``main`` names no entry.
         BindingError: a default or example does not fit the input or output it names.
 
     Example:
@@ -80,6 +80,12 @@ class Program(Mapping[str, Graph]):
         **graphs: Graph,
     ) -> None:
         self._entries = dict(sorted({**(entries or {}), **graphs}.items()))
+        for name, graph in self._entries.items():
+            if not isinstance(graph, Graph):  # pyright: ignore[reportUnnecessaryIsInstance]  # users have no checker
+                raise RaxError(
+                    f"the entry {name!r} must be a graph, not a {type(graph).__name__}",
+                    fix="trace it first: rax.trace(function, *specs)",
+                )
         self.defaults: Mapping[str, Literal] = literals(defaults or {})
         self.examples: Mapping[str, Example] = dict(sorted((examples or {}).items()))
         only = next(iter(self._entries)) if len(self._entries) == 1 else None

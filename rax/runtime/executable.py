@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rax.ir.errors import BindingError
+from rax.ir.errors import BindingError, RaxError
 from rax.ir.graph import Graph
 from rax.ir.tree import LEAF, unflatten
 from rax.ops.arrays import Array
@@ -115,7 +115,7 @@ def compile(graph: Graph, backend: str = "numpy") -> Executable:
         backend: ``"numpy"``, or ``"reference"`` for the oracle that backends are compared with.
 
     Raises:
-        RaxError: there is no such backend.
+        RaxError: there is no such backend, or ``graph`` is no graph.
         BindingError: the graph uses a size that no input fixes.
 
     Example:
@@ -130,5 +130,10 @@ def compile(graph: Graph, backend: str = "numpy") -> Executable:
         >>> exe.plan.plan_for(n=3).peak_bytes
         12
     """
+    if not isinstance(graph, Graph):  # pyright: ignore[reportUnnecessaryIsInstance]  # users have no checker
+        raise RaxError(
+            f"compile takes a graph, not a {type(graph).__name__}",
+            fix="trace a function with rax.trace, or use rax.jit; of a program take an entry",
+        )
     find_backend(backend)
     return _executables.get((id(graph), backend), lambda: Executable(graph, backend))

@@ -6,6 +6,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from rax.ir import trail
 from rax.ir.errors import BindingError, ExecutionError, RaxError
 from rax.ir.graph import Graph
 from rax.ir.node import Value, new_input
+from rax.ir.program import Program
 from rax.ir.tree import ARGUMENTS, Tree, flatten
 from rax.ir.types import float32, tensor_type
 from rax.ops.algebra import add, broadcast_to
@@ -250,3 +252,11 @@ def test_a_cache_keeps_the_latest_and_makes_each_once() -> None:
         found = list(pool.map(lambda _: cache.get(9, slow(9)), range(8)))
     assert made == [9]
     assert len(set(map(id, found))) == 1
+
+
+def test_what_is_no_graph_is_refused() -> None:
+    function: Any = add
+    with pytest.raises(RaxError, match="compile takes a graph, not a function"):
+        compile(function)
+    with pytest.raises(RaxError, match="the entry 'f' must be a graph, not a function"):
+        Program(f=function)
