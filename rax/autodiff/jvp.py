@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from rax.ir import trail
+from rax.ir.collector import paused
 from rax.ir.graph import Graph, topological
 from rax.ir.node import Value, apply, new_input
 from rax.ir.op import Derivative, Op, Transforms
 from rax.ops.algebra import add
 
 
+@paused()
 def push(
     transforms: Transforms, outputs: Sequence[Value], seeds: Mapping[Value, Value], *, transposable: bool
 ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
@@ -32,11 +34,15 @@ def push(
     tangents: dict[Value, Value] = dict(seeds)
     with trail.pinning() as recorder:
         for node in topological(outputs):
-            moved = [tangents.get(value) for value in node.inputs]
-            active = any(tangent is not None for tangent in moved)
+            moved: list[Derivative] = []
+            active = False
+            for value in node.inputs:
+                tangent = tangents.get(value)
+                active = active or tangent is not None
+                moved.append(tangent)
             if not active and not new:
                 continue
-            operands = tuple([new.get(value, value) for value in node.inputs])
+            operands = tuple([new.get(value, value) for value in node.inputs]) if new else node.inputs
             if not active:
                 if operands != node.inputs:
                     remade = apply(node.op, operands).outputs

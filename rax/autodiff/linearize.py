@@ -14,8 +14,10 @@ def dependents(order: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
     """The nodes of an order that depend on any source, sources included."""
     found = set(sources)
     for node in order:
-        if any(value.node in found for value in node.inputs):
-            found.add(node)
+        for value in node.inputs:
+            if value.node in found:
+                found.add(node)
+                break
     return found
 
 

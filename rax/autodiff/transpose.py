@@ -8,12 +8,14 @@ from typing import cast
 from rax.autodiff.jvp import select
 from rax.autodiff.linearize import dependents
 from rax.ir import trail
+from rax.ir.collector import paused
 from rax.ir.graph import Graph, topological
 from rax.ir.node import Input, Value, new_input
 from rax.ir.op import Derivative, Op, Transforms
 from rax.ops.algebra import add, zeros
 
 
+@paused()
 def pull(
     transforms: Transforms,
     outputs: Sequence[Derivative],
@@ -42,7 +44,7 @@ def pull(
             if node not in moving or isinstance(node.op, Input):
                 continue
             cts = tuple([sums.get(value) for value in node.outputs])
-            if all(ct is None for ct in cts):
+            if cts.count(None) == len(cts):
                 continue
             recorder.pinned = trail.origin_of(node)
             mask = tuple([value.node in moving for value in node.inputs])

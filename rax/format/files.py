@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import cast
 
 from rax.format.atomic import replacing
-from rax.format.collector import paused
 from rax.format.container import VERSION, Layout, check_segments, lay_out, read_raw_header, read_start
 from rax.format.decode import Registry, build_program
 from rax.format.encode import ProgramWriter
@@ -20,6 +19,7 @@ from rax.format.limits import refuse
 from rax.format.tensors import read_tensor
 from rax.format.wire import unpack
 from rax.ir import services
+from rax.ir.collector import paused
 from rax.ir.errors import RaxError
 from rax.ir.graph import Graph
 from rax.ir.program import Program

@@ -127,7 +127,7 @@ def evaluate(nest: Any, inputs: Mapping[str, Any] | None = None, backend: str = 
     """
     leaves, tree = flatten(nest)
     values = tuple(as_value(leaf) for leaf in leaves)
-    found = tuple(Value(node) for node in topological(values) if isinstance(node.op, Input))
+    found = tuple(node for node in topological(values) if isinstance(node.op, Input))
     if not found:
         return unflatten(tree, evaluate_values(values, backend))
     executable = _executable(found, values, backend)

@@ -33,8 +33,8 @@ def is_array(leaf: object) -> bool:
 def transformed(function: Function, build: Callable[..., Any], name: str) -> Any:
     """``build`` (from tensors to tensors) as a transform of a function or of a graph."""
     if isinstance(function, Graph):
-        specs = unflatten(function.in_tree, function.in_types)
-        return graph_of(capture(build, specs, cast("tuple[str, ...]", function.in_tree.keys)))
+        names = cast("tuple[str, ...]", function.in_tree.keys)
+        return graph_of(capture(build, function.specs, names, function.inputs))
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -70,7 +70,7 @@ def evaluated(nest: Any, name: str) -> Any:
 
 @dataclass(frozen=True)
 class Captured:
-    """A function captured over fresh inputs in place of some arguments.
+    """A function captured over inputs of its own in place of some arguments.
 
     Attributes:
         part: inputs and outputs of the capture.
@@ -89,14 +89,19 @@ class Captured:
     aux_tree: Tree | None
 
     def at_values(self, results: Sequence[Value]) -> tuple[Value, ...]:
-        """Results over the fresh inputs, over the true values."""
+        """Results over the captured inputs, over the true values."""
+        if self.part.inputs == self.values:
+            return tuple(results)
         return replace_values(results, dict(zip(self.part.inputs, self.values, strict=True)))
 
 
 def capture_arguments(
     function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], chosen: Sequence[int], has_aux: bool = False
 ) -> Captured:
-    """Capture a function over fresh inputs in place of the chosen arguments.
+    """Capture a function over inputs of its own in place of the chosen arguments.
+
+    They are fresh, so that what the function closes over is not varied. A graph closes over nothing, and
+    on inputs that differ it is captured as it is.
 
     Raises:
         DerivativeError: a chosen argument holds something that is no array.
@@ -118,8 +123,9 @@ def capture_arguments(
             full_args[index] = argument
         return function(*full_args, **named)
 
-    part = capture(chosen_only, specs, [f"argument{index}" for index in chosen])
-    trail.recorder().adopt(part.recorder)
+    as_it_is = isinstance(function, Graph) and _distinct_inputs((args, kwargs))
+    part = capture(chosen_only, specs, [f"argument{index}" for index in chosen], values if as_it_is else None)
+    trail.recorder().adopt(part.recorder.table)
     if not has_aux:
         return Captured(part, values, trees, (), part.out_tree, part.outputs, None)
     if len(part.out_tree.children) != 2:
@@ -127,6 +133,13 @@ def capture_arguments(
     first, second = part.out_tree.children
     count = first.leaf_count
     return Captured(part, values, trees, part.outputs[count:], first, part.outputs[:count], second)
+
+
+def _distinct_inputs(nest: Any) -> bool:
+    """Whether every leaf is a tensor that stands for an input, each for one of its own."""
+    leaves = flatten(nest)[0]
+    values = [leaf.value for leaf in leaves if isinstance(leaf, Tensor) and isinstance(leaf.value.node.op, Input)]
+    return len(set(values)) == len(leaves)
 
 
 def fresh_handles(nest: Any) -> Any:

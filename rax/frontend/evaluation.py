@@ -71,9 +71,7 @@ def evaluate_values(values: Sequence[Value], backend: str = "numpy") -> list[Arr
     Constants with several elements become inputs, so that equal computations on other data
     find their compiled plan again.
     """
-    constants = [
-        Value(node) for node in topological(values) if isinstance(node.op, Constant) and node.op.literal.type.shape
-    ]
+    constants = [node for node in topological(values) if isinstance(node.op, Constant) and node.op.literal.type.shape]
     inputs = [new_input(f"data{index}", value.type) for index, value in enumerate(constants)]
     results = replace_values(values, dict(zip(constants, inputs, strict=True)))
     arrays = [constant.node.op.literal.array for constant in constants if isinstance(constant.node.op, Constant)]

@@ -110,7 +110,7 @@ class custom_vjp:  # noqa: N801  # used as a decorator, under JAX's name
             unflatten(primal.out_tree, types),
         ]
         back = capture(self._cotangents(backward, args), specs, ["residuals", "cotangent"])
-        trail.recorder().adopt(back.recorder)
+        trail.recorder().adopt(back.recorder.table)
         return onward, back
 
     def _cotangents(self, backward: Function, args: tuple[Any, ...]) -> Function:

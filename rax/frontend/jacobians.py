@@ -99,7 +99,7 @@ def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0, axis_size: S
 
         labels = paths(Tree(ARGUMENTS, positional_names(function, len(args)), tree.children))
         captured = capture(row, rows, pick(labels, strong))
-        trail.recorder().adopt(captured.recorder)
+        trail.recorder().adopt(captured.recorder.table)
         graph = close(captured)
         batched = (*[False] * len(captured.free), *[axis is not None for axis in axes])
         results, wide = batch_values(TRANSFORMS, graph, size, (*captured.free, *front), batched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -101,8 +102,6 @@ class Capture:
         outputs: the results.
         in_tree: the nest of the arguments, of kind ``"arguments"``.
         out_tree: the nest of the results.
-        free: values from outside that the function uses, in order of first use: those that no
-            node of this trace computes, that are no inputs of it, and that are no constants.
         recorder: knows which nodes were made in the trace, and where.
     """
 
@@ -110,17 +109,40 @@ class Capture:
     outputs: tuple[Value, ...]
     in_tree: Tree
     out_tree: Tree
-    free: tuple[Value, ...]
     recorder: Recorder
 
+    @functools.cached_property
+    def free(self) -> tuple[Value, ...]:
+        """What the function uses from outside, in order of first use.
 
-def capture(function: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str] | None = None) -> Capture:
-    """Run a function on fresh inputs and note what it computes and what it closes over.
+        That is values that no node of this trace computes, that are no inputs of it, and no constants.
+        """
+        own = {value.node for value in self.inputs}
+
+        def outside(node: Node) -> bool:
+            return not self.recorder.owns(node) or isinstance(node.op, (Input, Constant))
+
+        order = topological(self.outputs, outside)
+        own.update(order)
+        used = (*[value for node in order for value in node.inputs], *self.outputs)
+        wanted = (value for value in used if value.node not in own and not isinstance(value.node.op, Constant))
+        return tuple(dict.fromkeys(wanted))
+
+
+def capture(
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    names: Sequence[str] | None = None,
+    inputs: Sequence[Value] | None = None,
+) -> Capture:
+    """Run a function on inputs of its own and note what it computes and what it closes over.
 
     Args:
         function: called with one nest of tensors for each argument.
         arguments: nests whose leaves are :class:`TensorType`.
         names: a name for each argument; by default those of the function's signature.
+        inputs: an input for each leaf, where the function closes over nothing that depends on
+            them, as a graph does; by default fresh ones.
 
     Raises:
         TypeInferenceError: a result is no tensor, array or number.
@@ -130,11 +152,15 @@ def capture(function: Callable[..., Any], arguments: Sequence[Any], names: Seque
     types = [cast("TensorType", leaf) for leaves, _ in flat for leaf in leaves]
     in_tree = Tree(ARGUMENTS, cast("tuple[Key, ...]", tuple(names)), tuple(tree for _, tree in flat))
     with trail.recording() as recorder:
-        inputs = tuple(new_input(label, t) for label, t in zip(paths(in_tree), types, strict=True))
+        if inputs is None:
+            inputs = [new_input(label, t) for label, t in zip(paths(in_tree), types, strict=True)]
+        else:
+            for value in inputs:
+                recorder.created(value.node)
         result = function(*unflatten(in_tree, map(Tensor, inputs)))
         leaves, out_tree = flatten(result)
         outputs = tuple(_result(leaf, path) for leaf, path in zip(leaves, paths(out_tree), strict=True))
-    return Capture(inputs, outputs, in_tree, out_tree, _free(inputs, outputs, recorder), recorder)
+    return Capture(tuple(inputs), outputs, in_tree, out_tree, recorder)
 
 
 def _result(leaf: Any, path: str) -> Value:
@@ -145,20 +171,6 @@ def _result(leaf: Any, path: str) -> Value:
         raise TypeInferenceError(
             f"{place} of a traced function must be a tensor, array or number, not {leaf!r}", fix=error.fix
         ) from None
-
-
-def _free(inputs: tuple[Value, ...], outputs: tuple[Value, ...], recorder: Recorder) -> tuple[Value, ...]:
-    mine = {value.node for value in inputs}
-
-    def outside(node: Node) -> bool:
-        return node in mine or not recorder.owns(node) or isinstance(node.op, Input)
-
-    used = [value for node in topological(outputs, outside) for value in node.inputs]
-    wanted = (
-        value for value in (*used, *outputs)
-        if outside(value.node) and value.node not in mine and not isinstance(value.node.op, Constant)
-    )  # fmt: skip
-    return tuple(dict.fromkeys(wanted))
 
 
 def close(captured: Capture, extra_free: Sequence[Value] | None = None) -> Graph:
@@ -199,8 +211,7 @@ def _substitute(outputs: Sequence[Value], replaced: dict[Value, Value], recorder
             if any(value in new for value in node.inputs):
                 active.pinned = recorder.table.get(node, NOWHERE)
                 made = apply(node.op, [new.get(value, value) for value in node.inputs], node.types)
-                for value in node.outputs:
-                    new[value] = Value(made, value.index)
+                new.update(zip(node.outputs, made.outputs, strict=True))
     return tuple(new.get(value, value) for value in outputs)
 
 
@@ -238,16 +249,19 @@ def graph_of(captured: Capture) -> Graph:
         UnboundInputError: it closes over a tensor that depends on an input, which may be one of
             another trace, kept beyond its end.
     """
-    for value in captured.free:
-        for operation in unbound_inputs(value):
-            raise UnboundInputError(
-                f"the result depends on the input {operation.label!r}: {operation.type}, which is no argument "
-                "of the traced function",
-                source=_first_use(captured, value),
-                fix=f"make {operation.label!r} an argument; a tensor cannot leave the trace it was made in",
-            )
     origins: Mapping[Node, Origin] = captured.recorder.table
-    return Graph(captured.inputs, captured.outputs, captured.in_tree, captured.out_tree, origins=origins)
+    try:
+        return Graph(captured.inputs, captured.outputs, captured.in_tree, captured.out_tree, origins=origins)
+    except UnboundInputError:
+        for value in captured.free:
+            for operation in unbound_inputs(value):
+                raise UnboundInputError(
+                    f"the result depends on the input {operation.label!r}: {operation.type}, which is no argument "
+                    "of the traced function",
+                    source=_first_use(captured, value),
+                    fix=f"make {operation.label!r} an argument; a tensor cannot leave the trace it was made in",
+                ) from None
+        raise
 
 
 def _first_use(captured: Capture, value: Value) -> str:

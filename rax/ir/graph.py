@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from rax.ir import dims, services, trail
+from rax.ir.collector import paused
 from rax.ir.dims import Dim, Size
 from rax.ir.errors import RaxError, UnboundInputError
 from rax.ir.node import Constant, Input, Node, Value, apply, new_input
@@ -22,41 +23,40 @@ def topological(outputs: Iterable[Value], stop: Callable[[Node], bool] | None = 
         outputs: the values asked for.
         stop: nodes for which it is true are left out, with what only they need.
     """
-    done: set[Node] = set()
-    order: list[Node] = []
+    met: set[Node] = set()
+    order: dict[Node, None] = {}
     stack: list[Node] = [value.node for value in reversed(list(outputs))]
     while stack:
         node = stack[-1]
-        if node in done:
+        if node in met:
+            order.setdefault(stack.pop())
+            continue
+        if stop is not None and stop(node):
             stack.pop()
             continue
-        waiting = [value.node for value in reversed(node.inputs) if value.node not in done]
-        if stop is not None:
-            if stop(node):
-                done.add(node)
-                stack.pop()
-                continue
-            waiting = [below for below in waiting if not stop(below)]
-        if waiting:
-            stack += waiting
-            continue
-        done.add(node)
-        order.append(node)
-        stack.pop()
-    return order
+        met.add(node)
+        for value in reversed(node.inputs):
+            below = value.node
+            if below not in met:
+                stack.append(below)
+    return list(order)
 
 
+@paused()
 def replace_values(outputs: Iterable[Value], new: Mapping[Value, Value]) -> tuple[Value, ...]:
     """Outputs rebuilt with some values replaced wherever they are used."""
     wanted = tuple(outputs)
     known = dict(new)
+    same = all(old.type == value.type for old, value in new.items())
     with trail.pinning() as recorder:
         for node in topological(wanted):
-            if any(value in known for value in node.inputs):
-                recorder.pinned = trail.origin_of(node)
-                made = apply(node.op, [known.get(value, value) for value in node.inputs])
-                for index in range(len(node.types)):
-                    known.setdefault(Value(node, index), Value(made, index))
+            operands = tuple([known.get(value, value) for value in node.inputs])
+            if operands == node.inputs:
+                continue
+            recorder.pinned = trail.origin_of(node)
+            made = apply(node.op, operands, node.types if same else None)
+            for old, value in zip(node.outputs, made.outputs, strict=True):
+                known.setdefault(old, value)
     return tuple(known.get(value, value) for value in wanted)
 
 
@@ -179,6 +179,7 @@ class Graph:
         """
         return self.rebuild(values, dim_values, self.outputs)
 
+    @paused()
     def rebuild(
         self, values: Sequence[Value], dim_values: Mapping[str, Size] | None, wanted: Sequence[Value]
     ) -> tuple[Value, ...]:
@@ -186,14 +187,17 @@ class Graph:
         new: dict[Value, Value] = dict(zip(self.inputs, values, strict=True))
         with trail.pinning() as recorder:
             outer = recorder.pinned
+            if tuple(values) == self.inputs:
+                elsewhere = outer or trail.here()
+                recorder.adopt({node: self.origins.get(node, elsewhere) for node in self.nodes})
+                return tuple(wanted)
             for node in self.nodes[len(self.inputs) :]:
                 recorder.pinned = self.origins.get(node, outer)
                 op = node.op.substitute_dims(dim_values) if dim_values else node.op
                 operands = [new[value] for value in node.inputs]
                 same = op is node.op and all(a.type == b.type for a, b in zip(operands, node.inputs, strict=True))
                 made = apply(op, operands, node.types if same else None)
-                for index in range(len(node.types)):
-                    new[Value(node, index)] = Value(made, index)
+                new.update(zip(node.outputs, made.outputs, strict=True))
         return tuple(new[value] for value in wanted)
 
     def substitute_dims(self, values: Mapping[str, Size]) -> Graph:

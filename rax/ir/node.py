@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import weakref
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NoReturn
 
@@ -21,15 +20,15 @@ from rax.ir.types import DType, TensorType
 INLINE_KEY_BYTES = 1024
 
 
-class Operation(ABC):
+class Operation:
     """What a node applies: named, hashable, and able to type its results."""
 
     name: ClassVar[str]
     key: tuple[Any, ...]
 
-    @abstractmethod
     def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
         """The types of the results, or a ``TypeInferenceError``."""
+        raise NotImplementedError(f"{type(self).__name__}.infer")
 
     def substitute_dims(self, values: Mapping[str, Size]) -> Operation:
         """The operation with named dims in its attributes replaced."""
@@ -37,8 +36,48 @@ class Operation(ABC):
         return self
 
 
-class Node:
-    """One application of an operation to values.
+class Value:
+    """One result of a node: ``node`` and ``index``, with its ``type``.
+
+    A node stands for its own first result, so that most values cost no object and compare by
+    identity; the other results are a :class:`Result` each.
+    """
+
+    __slots__ = ()
+
+    @property
+    def node(self) -> Node:
+        """What computes it."""
+        raise NotImplementedError(f"{type(self).__name__}.node")
+
+    @property
+    def index(self) -> int:
+        """Which of the node's results it is."""
+        raise NotImplementedError(f"{type(self).__name__}.index")
+
+    @property
+    def type(self) -> TensorType:
+        """The dtype and shape."""
+        return self.node.types[self.index]
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self.type.dtype
+
+    @property
+    def shape(self) -> Shape:
+        """The shape, perhaps with symbolic dims."""
+        return self.type.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.type.shape)
+
+
+class Node(Value):
+    """One application of an operation to values; as a value, its first result.
 
     Attributes:
         op: the operation with its attributes.
@@ -56,9 +95,39 @@ class Node:
         self.origin = trail.NOWHERE
 
     @property
+    def node(self) -> Node:
+        """The node itself."""
+        return self
+
+    @property
+    def index(self) -> int:
+        """0: as a value, a node is its first result."""
+        return 0
+
+    @property
+    def type(self) -> TensorType:
+        """The dtype and shape of the first result."""
+        return self.types[0]
+
+    @property
+    def dtype(self) -> DType:
+        """The element type of the first result."""
+        return self.types[0].dtype
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the first result, perhaps with symbolic dims."""
+        return self.types[0].shape
+
+    @property
     def outputs(self) -> tuple[Value, ...]:
         """The results, in order."""
-        return tuple(Value(self, index) for index in range(len(self.types)))
+        count = len(self.types)
+        return (self,) if count == 1 else tuple([self.output(index) for index in range(count)])
+
+    def output(self, index: int) -> Value:
+        """One result."""
+        return Result(self, index) if index else self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Node:
         return self  # immutable, and compared by identity
@@ -71,43 +140,33 @@ class Node:
         return f"<{self.op!r}({operands}) -> {', '.join(map(str, self.types))}>"
 
 
-class Value:
-    """One result of a node: ``node`` and ``index``, with its ``type``."""
+class Result(Value):
+    """A result of a node after its first."""
 
-    __slots__ = ("index", "node")
+    __slots__ = ("_index", "_node")
 
-    def __init__(self, node: Node, index: int = 0) -> None:
-        self.node = node
-        self.index = index
+    def __init__(self, node: Node, index: int) -> None:
+        self._node = node
+        self._index = index
+
+    @property
+    def node(self) -> Node:
+        """What computes it."""
+        return self._node
+
+    @property
+    def index(self) -> int:
+        """Which of the node's results it is."""
+        return self._index
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Value) and self.node is other.node and self.index == other.index
+        return isinstance(other, Result) and self._node is other._node and self._index == other._index
 
     def __hash__(self) -> int:
-        return id(self.node) + self.index
-
-    @property
-    def type(self) -> TensorType:
-        """The dtype and shape."""
-        return self.node.types[self.index]
-
-    @property
-    def dtype(self) -> DType:
-        """The element type."""
-        return self.node.types[self.index].dtype
-
-    @property
-    def shape(self) -> Shape:
-        """The shape, perhaps with symbolic dims."""
-        return self.node.types[self.index].shape
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.node.types[self.index].shape)
+        return hash((id(self._node), self._index))
 
     def __repr__(self) -> str:
-        return f"<value of {self.node.op.name}: {self.type}>"
+        return f"<result {self._index} of {self._node!r}>"
 
 
 _table: dict[tuple[Any, ...], weakref.ref[Node]] = {}
@@ -136,14 +195,8 @@ def apply(op: Operation, inputs: Iterable[Value], types: tuple[TensorType, ...] 
         TypeInferenceError: the operation is not defined on these operands.
     """
     inputs = tuple(inputs)
-    # The ids stay valid: the entry goes when the node does, and the node holds its inputs. An
-    # index is never mistaken for an id, so that of a first result can be left out.
-    parts: list[Any] = [op.key]
-    for value in inputs:
-        parts.append(id(value.node))
-        if value.index:
-            parts.append(value.index)
-    key = tuple(parts)
+    # The ids stay valid: the entry goes when the node does, and the node holds its inputs.
+    key = (op.key, *[id(v) if type(v) is Node else (id(v.node), v.index) for v in inputs])
     entry = _table.get(key)
     node = entry() if entry is not None else None
     if node is None:
@@ -179,7 +232,7 @@ def new_input(label: str, type: TensorType) -> Value:
     """A fresh input."""
     node = Node(Input(label, type), (), (type,))
     trail.recorder().created(node)
-    return Value(node)
+    return node
 
 
 class Literal:
@@ -232,4 +285,4 @@ class Constant(Operation):
 
 def constant(literal: Literal) -> Value:
     """The value of a constant."""
-    return Value(apply(Constant(literal), ()))
+    return apply(Constant(literal), ())

@@ -71,16 +71,10 @@ class Op(Operation):
     holds_graphs: ClassVar[bool] = False
     arity: ClassVar[int] = -1
 
-    _key: tuple[Any, ...] | None = None
-
-    @property
+    @functools.cached_property
     def key(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Class and attributes, exact: ``True`` and ``1``, ``0.0`` and ``-0.0`` differ."""
-        if self._key is None:
-            values = [exact(getattr(self, field)) for field in self.attribute_names()]
-            object.__setattr__(self, "_key", (type(self), *values))
-        assert self._key is not None
-        return self._key
+        return (type(self), *[exact(getattr(self, field)) for field in self.attribute_names()])
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Op) and self.key == other.key)
@@ -103,7 +97,7 @@ class Op(Operation):
 
     def __call__(self, *operands: Value) -> Value:
         """Apply to values; for operations with one result."""
-        return Value(apply(self, operands))
+        return apply(self, operands)
 
     def results(self, *operands: Value) -> tuple[Value, ...]:
         """Apply to values; every result."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -123,9 +123,9 @@ class Recorder:
             outer = outer.outer
         self.table[node] = self.pinned or here()
 
-    def adopt(self, inner: Recorder) -> None:
-        """Own what an inner trace made, where that was no closed graph."""
-        self.table.update(inner.table)
+    def adopt(self, origins: Mapping[Any, Origin]) -> None:
+        """Own nodes made elsewhere: by an inner trace that is not closed, or of a graph put here as it is."""
+        self.table.update(origins)
 
 
 class _Ambient(Recorder):
@@ -138,8 +138,8 @@ class _Ambient(Recorder):
         if node.origin is NOWHERE:
             node.origin = self.pinned or here()
 
-    def adopt(self, inner: Recorder) -> None:
-        for node, origin in inner.table.items():
+    def adopt(self, origins: Mapping[Any, Origin]) -> None:
+        for node, origin in origins.items():
             if node.origin is NOWHERE:
                 node.origin = origin
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rax.ir import dims
 from rax.ir.dims import Dim, Shape, Size
@@ -136,7 +136,7 @@ def promote(first: DType, second: DType) -> DType:
     return high if high.itemsize >= complex_dtype(low).itemsize else complex_dtype(low)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TensorType:
     """The dtype and shape of a value; a shape may hold symbolic dims.
 
@@ -147,6 +147,18 @@ class TensorType:
 
     dtype: DType
     shape: Shape
+    _hash: int = field(init=False, repr=False)  # looked up with every node made
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.dtype, self.shape)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, TensorType) and self.dtype is other.dtype and self.shape == other.shape
 
     def __repr__(self) -> str:
         return f"{self.dtype.name}{dims.shape_text(self.shape)}"

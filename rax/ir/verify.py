@@ -27,12 +27,12 @@ def verify(graph: Graph) -> None:
 
     Example:
         >>> import rax.ops
-        >>> from rax.ir.node import Node, Value, new_input
+        >>> from rax.ir.node import Node, new_input
         >>> from rax.ir.op import REGISTRY
         >>> from rax.ir.types import tensor_type
         >>> x = new_input("x", tensor_type((2, 3)))
         >>> total = Node(REGISTRY["sum"](axes=(1,)), (x,), (tensor_type((3,)),))
-        >>> verify(Graph((x,), (Value(total),)))
+        >>> verify(Graph((x,), (total,)))
         Traceback (most recent call last):
             ...
         rax.ir.errors.VerificationError: sum is declared to give float32[3], its rule gives float32[2]

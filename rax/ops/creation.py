@@ -84,7 +84,7 @@ def dim_size(size: Size, dtype: DType = int64) -> Value:
 
     Example:
         >>> dim_size(dims.dim("2*n + 1"))
-        <value of dim_size: int64[]>
+        <dim_size[size=2*n + 1]() -> int64[]>
     """
     return scalar(size, dtype) if isinstance(size, int) else cast(DimSize(size)(), dtype)
 

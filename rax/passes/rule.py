@@ -176,8 +176,7 @@ class _Sweep:
                     self._settled.add(node)
                     continue
                 results = self._applied(op, operands, node.types)
-            for index, result in enumerate(results):
-                new[Value(node, index)] = result
+            new.update(zip(node.outputs, results, strict=True))
         outputs = tuple([new.get(value, value) for value in graph.outputs])
         if outputs == graph.outputs:
             return graph

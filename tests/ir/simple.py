@@ -41,7 +41,7 @@ class Anything(Op):
 
 def step(name: str, *operands: Value, type: TensorType = VECTOR) -> Value:
     """One result of a simple operation."""
-    return Value(apply(Simple(name, type), operands))
+    return apply(Simple(name, type), operands)
 
 
 def chain(length: int) -> tuple[Value, Value]:
@@ -49,10 +49,10 @@ def chain(length: int) -> tuple[Value, Value]:
     first = last = new_input("x", VECTOR)
     operation = Simple("next", VECTOR)
     for _ in range(length):
-        last = Value(apply(operation, (last,), (VECTOR,)))
+        last = apply(operation, (last,), (VECTOR,))
     return first, last
 
 
 def unchecked(name: str, operands: tuple[Value, ...], claimed: TensorType, *, due: TensorType = VECTOR) -> Value:
     """A node that claims another type than its rule gives; never interned."""
-    return Value(Node(Simple(name, due), operands, (claimed,)))
+    return Node(Simple(name, due), operands, (claimed,))

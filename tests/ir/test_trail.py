@@ -22,7 +22,7 @@ ONE = tensor_type((2,))
 
 
 def make(*values: Value, name: str = "made") -> Value:
-    return Value(apply(Simple(name, ONE), values))
+    return apply(Simple(name, ONE), values)
 
 
 def line() -> int:

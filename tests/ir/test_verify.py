@@ -9,7 +9,7 @@ import pytest
 from rax.ir.attributes import make_op
 from rax.ir.errors import TypeInferenceError, VerificationError
 from rax.ir.graph import Graph
-from rax.ir.node import Literal, Node, Operation, Value, apply, constant, new_input
+from rax.ir.node import Literal, Node, Operation, apply, constant, new_input
 from rax.ir.op import REGISTRY, Op
 from rax.ir.tree import LEAF_TREE, Tree
 from rax.ir.types import DType, TensorType, float32, tensor_type
@@ -91,7 +91,7 @@ def test_a_wrong_number_of_results() -> None:
     x = new_input("x", VECTOR)
     node = Node(Simple("pair", VECTOR, VECTOR), (x,), (VECTOR,))
     broken(
-        Graph((x,), (Value(node),)),
+        Graph((x,), (node,)),
         "pair is declared to give float32[3], its rule gives float32[3], float32[3]",
         "%0 = pair(x) : float32[3]",
         "     ^^^^ float32[3], float32[3] is due",
@@ -113,7 +113,7 @@ class Refusing(Simple):
 def test_operands_a_rule_refuses(name: str, why: str) -> None:
     x = new_input("x", VECTOR)
     broken(
-        Graph((x,), (Value(Node(Refusing(name), (x,), (VECTOR,))),)),
+        Graph((x,), (Node(Refusing(name), (x,), (VECTOR,)),)),
         f"{name} refuses its operands: {why}",
         f"%0 = {name}(x) : float32[3]",
         f"     {'^' * len(name)} refused",
@@ -150,7 +150,7 @@ def test_an_operand_that_comes_later() -> None:
 def test_a_cycle_is_a_node_that_comes_later() -> None:
     graph = build()
     first, last = graph.nodes[2], graph.nodes[-1]
-    first.inputs = (Value(last),)
+    first.inputs = (last,)
     with pytest.raises(VerificationError, match="operand 0 of first is a value of last, which comes later"):
         verify(graph)
     first.inputs = ()
@@ -166,7 +166,7 @@ def test_a_node_twice() -> None:
 def test_a_result_that_is_not_there() -> None:
     graph = build()
     x = graph.inputs[0]
-    graph.nodes[-1].inputs = (Value(x.node, 1),)
+    graph.nodes[-1].inputs = (x.node.output(1),)
     broken(
         graph,
         "operand 0 of last is result 1 of input",
@@ -176,7 +176,7 @@ def test_a_result_that_is_not_there() -> None:
         "     ^^^^ operand 0 is one of 1 results",
     )
     graph = build()
-    graph.outputs = (Value(graph.nodes[2], 1),)
+    graph.outputs = (graph.nodes[2].output(1),)
     broken(
         graph,
         "output 0 is result 1 of a node",
@@ -268,7 +268,7 @@ class Holding(Op):
 def held(*graphs: Graph) -> Graph:
     x = new_input("x", VECTOR)
     operation: Operation = Holding(*graphs)
-    return Graph((x,), (Value(Node(operation, (x,), (VECTOR,))),))
+    return Graph((x,), (Node(operation, (x,), (VECTOR,)),))
 
 
 def test_graphs_that_operations_hold_are_checked_too() -> None:
@@ -290,7 +290,7 @@ def test_the_message_reads_as_a_whole() -> None:
     x = new_input("x", tensor_type((2, 3)))
     wrong = Node(make_op(REGISTRY["sum"], {"axes": (1,)}), (x,), (VECTOR,))
     with pytest.raises(VerificationError) as caught:
-        verify(Graph((x,), (Value(wrong),)))
+        verify(Graph((x,), (wrong,)))
     assert str(caught.value) == (
         "sum is declared to give float32[3], its rule gives float32[2]\n"
         "  %0 = sum(x)[axes=(1,)] : float32[3]\n"

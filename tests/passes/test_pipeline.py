@@ -139,7 +139,7 @@ def test_a_rule_that_changes_a_type_is_refused() -> None:
 
 def _smuggled(_: Negative, x: Value) -> Found:
     """A node that claims a type its operation does not have."""
-    return Value(Node(Reshape((1, 3)), (x,), (x.type,)))
+    return Node(Reshape((1, 3)), (x,), (x.type,))
 
 
 def test_check_verifies_after_each_pass(monkeypatch: pytest.MonkeyPatch) -> None:

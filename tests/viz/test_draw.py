@@ -134,7 +134,7 @@ def test_a_scope_entered_again_is_a_cluster_of_its_own() -> None:
         second = at("b/inner", multiply, first, first)
         back = at("b/inner", add, second, first)
         last = at("a", add, back, beside)
-        graph = Graph((x,), (Value(apply(one, (last,))),))
+        graph = Graph((x,), (apply(one, (last,)),))
     lines = statements(graph)
     names = {label.split("|")[0] + name: name for name, label in boxes(lines).items()}
     assert len(names) == 8

@@ -1,4 +1,4 @@
-"""Python's cycle collector, held while a graph of many nodes is written or read."""
+"""Python's cycle collector, held while many nodes are made: by a transform, or from a file."""
 
 from __future__ import annotations
 
