@@ -78,10 +78,10 @@ def test_an_id_used_again_finds_no_stale_node() -> None:
         assert value.node.inputs[0].node is x.node
 
 
-def test_a_chain_of_a_million_nodes_is_freed_without_recursion() -> None:
+def test_a_long_chain_is_freed_without_recursion() -> None:
     operation = Simple("next", VECTOR)
     last = new_input("x", VECTOR)
-    for _ in range(1_000_000):
+    for _ in range(200_000):
         last = Node(operation, (last,), (VECTOR,))
     bottom = weakref.ref(last.node)
     del last

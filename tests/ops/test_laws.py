@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,40 @@ OPERATIONS = sorted(REGISTRY.values(), key=lambda cls: cls.name)
 REJECTS = [(cls, reject) for cls in OPERATIONS for reject in cls.rejects]
 
 
+def on_each(cases: list[Case]) -> Callable[[Callable[[Case], None]], Callable[[type[Op]], None]]:
+    """A law as one test an operation, of all its cases; every case that breaks it is named.
+
+    There are tens of thousands of cases, most of a millisecond: less than a test of its own costs.
+    """
+    grouped: dict[type[Op], list[Case]] = {}
+    for case in cases:
+        grouped.setdefault(case.cls, []).append(case)
+
+    def law(check: Callable[[Case], None]) -> Callable[[type[Op]], None]:
+        def test(cls: type[Op]) -> None:
+            broken: list[Exception] = []
+            for case in grouped[cls]:
+                try:
+                    check(case)
+                except Exception as error:  # noqa: BLE001  # raised below, all together
+                    error.add_note(f"on {case}")
+                    broken.append(error)
+            if broken:
+                raise ExceptionGroup(f"{len(broken)} of {len(grouped[cls])} cases", broken)
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return pytest.mark.parametrize("cls", grouped, ids=lambda cls: cls.name)(test)
+
+    return law
+
+
 @pytest.mark.parametrize("cls", OPERATIONS, ids=lambda cls: cls.name)
 def test_an_operation_is_complete(cls: type[Op]) -> None:
     assert list(missing_slots(cls)) == []
     assert {case.index for case in ALL if case.cls is cls} == set(range(len(cls.samples)))
 
 
-@pytest.mark.parametrize("case", ALL, ids=str)
+@on_each(ALL)
 def test_the_type_rule_says_what_the_reference_returns(case: Case) -> None:
     arrays = case.arrays()
     before = [array.tobytes() for array in arrays]
@@ -47,28 +75,28 @@ def test_the_type_rule_says_what_the_reference_returns(case: Case) -> None:
     assert [array.tobytes() for array in arrays] == before, "the reference changed an operand"
 
 
-@pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
+@on_each(DIFFERENTIABLE)
 def test_jvp_equals_finite_differences(case: Case) -> None:
     laws.check_jvp(case.graph(), case.arrays(), case.tolerance("jvp"))
 
 
-@pytest.mark.parametrize("case", [case for case in DOUBLE if case.cls.nondiff], ids=str)
+@on_each([case for case in DOUBLE if case.cls.nondiff])
 def test_an_operation_without_derivative_pushes_none(case: Case) -> None:
     assert not any(laws.tangent_graph(case.graph())[1])
 
 
-@pytest.mark.parametrize("case", REVERSIBLE, ids=str)
+@on_each(REVERSIBLE)
 def test_vjp_is_the_transpose_of_jvp(case: Case) -> None:
     laws.check_vjp(case.graph(), case.arrays(), case.tolerance("vjp"))
 
 
-@pytest.mark.parametrize("case", [case for case in DIFFERENTIABLE if case.cls.forward_only], ids=str)
+@on_each([case for case in DIFFERENTIABLE if case.cls.forward_only])
 def test_an_operation_without_reverse_mode_says_so(case: Case) -> None:
     with pytest.raises(DerivativeError, match="no reverse-mode derivative"):
         laws.cotangent_graph(case.graph())
 
 
-@pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
+@on_each(DIFFERENTIABLE)
 def test_the_jvp_differentiates_again(case: Case) -> None:
     graph, _ = laws.tangent_graph(case.graph())
     arrays = with_random(graph, case)
@@ -78,7 +106,7 @@ def test_the_jvp_differentiates_again(case: Case) -> None:
         laws.check_vjp(graph, arrays, factor)
 
 
-@pytest.mark.parametrize("case", REVERSIBLE, ids=str)
+@on_each(REVERSIBLE)
 def test_the_vjp_differentiates_again(case: Case) -> None:
     graph, _ = laws.cotangent_graph(case.graph())
     arrays = with_random(graph, case)
@@ -93,14 +121,14 @@ def with_random(graph: Graph, case: Case) -> list[np.ndarray]:
     return [*arrays, *[laws.random_like(type, seed) for seed, type in enumerate(rest, start=400)]]
 
 
-@pytest.mark.parametrize("case", WIDEST, ids=str)
+@on_each(WIDEST)
 def test_a_batch_equals_a_loop(case: Case) -> None:
     rows = [case.arrays(seed) for seed in range(3)]
     for batched in laws.patterns(len(rows[0])):
         laws.check_batching(case.graph(), rows, batched, case.tolerance("batch"))
 
 
-@pytest.mark.parametrize("case", [case for case in ALL if issubclass(case.cls, Composite)], ids=str)
+@on_each([case for case in ALL if issubclass(case.cls, Composite)])
 def test_the_body_of_a_composite_equals_its_reference(case: Case) -> None:
     op = case.op
     assert isinstance(op, Composite)
@@ -111,23 +139,23 @@ def test_the_body_of_a_composite_equals_its_reference(case: Case) -> None:
         laws.assert_close(actual, due, allowed, "the body")
 
 
-@pytest.mark.parametrize("case", ALL, ids=str)
+@on_each(ALL)
 def test_the_numpy_backend_equals_the_reference(case: Case) -> None:
     laws.check_backend(case.graph(), case.arrays(), case.tolerance("backend"))
 
 
-@pytest.mark.parametrize("case", laws.cases(slot="edges"), ids=str)
+@on_each(laws.cases(slot="edges"))
 def test_the_numpy_backend_equals_the_reference_on_edges(case: Case) -> None:
     laws.check_backend(case.graph(), case.arrays(), case.tolerance("backend"))
 
 
-@pytest.mark.parametrize("case", REVERSIBLE, ids=str)
+@on_each(REVERSIBLE)
 def test_the_numpy_backend_runs_derivatives(case: Case) -> None:
     graph, _ = laws.cotangent_graph(case.graph())
     laws.check_backend(graph, with_random(graph, case), case.tolerance("backend"))
 
 
-@pytest.mark.parametrize("case", ALL, ids=str)
+@on_each(ALL)
 def test_the_text_form_gives_back_the_graph(case: Case) -> None:
     graph = case.graph()
     text = print_graph(graph)
