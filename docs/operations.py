@@ -1,80 +1,70 @@
-"""Writes docs/operations.md from the operations themselves: ``python -m docs.operations > docs/operations.md``."""
+"""Writes the pages of docs/ops from the operations themselves: ``python -m docs.operations``."""
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
-from collections.abc import Iterator
+from pathlib import Path
 
-from rax.ir.op import DERIVATIVE_SLOTS, REGISTRY, Op
-from rax.ops import samples
+from rax.cli.ops import coverage, entry
+from rax.ir.op import REGISTRY, Op
+from rax.runtime.backends import BACKENDS
 
+FOLDER = Path(__file__).parent / "ops"
 HEAD = """# The operations
 
-One entry for each operation a graph or file can hold, written from the classes in `rax/ops` by
-`python -m docs.operations > docs/operations.md`. [FORMAT.md](../schemas/FORMAT.md) says how one stands in a file."""
-
-DTYPE_SETS = {
-    "any": samples.ANY,
-    "all but bool": samples.NUMERIC,
-    "real": samples.REAL,
-    "inexact": samples.INEXACT,
-    "floating": samples.FLOATS,
-    "complex": samples.COMPLEX,
-    "integer": samples.INTEGERS,
-    "integer and bool": samples.BOOL + samples.INTEGERS,
-    "bool": samples.BOOL,
-}
-DERIVATIVES = {
-    "partial": "its partial derivatives (`partial`)",
-    "jvp": "its tangent (`jvp`)",
-    "transpose": "linear, by its transpose (`transpose`)",
-    "expand": "that of its body (`expand`)",
-}
+What a graph or a file can hold: {count} operations, one class each in `rax/ops`, one page here for each file there.
+`python -m docs.operations` writes these pages from the classes; `rax ops` prints the table, `rax ops NAME` an entry.
+[FORMAT.md](../../schemas/FORMAT.md) says how an operation stands in a file, [CONTRIBUTING.md](../../CONTRIBUTING.md)
+how to add one.
+"""
 
 
-def dtypes(cls: type[Op]) -> str:
-    """The dtypes of the main operands, by the name of the set where it has one."""
-    names = set(getattr(cls, "dtypes", ()))
-    return next((title for title, known in DTYPE_SETS.items() if set(known) == names), ", ".join(sorted(names)))
-
-
-def derivative(cls: type[Op]) -> str:
-    """How the operation is differentiated."""
-    if cls.nondiff:
-        return f"none: {cls.nondiff}"
-    slots = [slot for slot in DERIVATIVE_SLOTS if getattr(cls, slot) is not getattr(Op, slot)]
-    return DERIVATIVES[slots[0]] if slots else "that of the graphs it holds"
-
-
-def entry(cls: type[Op]) -> Iterator[str]:
-    """The lines of one operation."""
-    yield f"\n### `{cls.name}`\n"
-    yield inspect.getdoc(cls) or ""
-    yield ""
-    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-    if fields:
-        yield "- Attributes: " + ", ".join(f"`{field.name}: {field.type}`" for field in fields)
-    yield f"- Dtypes: {dtypes(cls)}"
-    yield f"- Derivative: {derivative(cls)}"
-    yield f"- Since: version {cls.since}"
-
-
-def page() -> str:
-    """The whole page: a section for each module of ``rax.ops``."""
+def families() -> dict[str, list[type[Op]]]:
+    """The operations of each module of ``rax.ops``, by the module's name; those declared elsewhere are left out."""
     importlib.import_module("rax.ops")  # fills the registry
-    lines = [HEAD]
-    # An operation that a user or a test has declared stands elsewhere.
-    modules = {cls.__module__ for cls in REGISTRY.values() if cls.__module__.startswith("rax.ops.")}
-    for module in sorted(modules):
-        summary = (inspect.getdoc(importlib.import_module(module)) or "").split("\n")[0]
-        lines += [f"\n## {module}\n", summary]
-        for cls in REGISTRY.values():
-            if cls.__module__ == module:
-                lines += entry(cls)
+    found: dict[str, list[type[Op]]] = {}
+    for cls in REGISTRY.values():
+        if cls.__module__.startswith("rax.ops."):
+            found.setdefault(cls.__module__, []).append(cls)
+    return dict(sorted(found.items()))
+
+
+def page_name(module: str) -> str:
+    """The file of a module's page."""
+    return f"{module.removeprefix('rax.ops.').replace('.', '_')}.md"
+
+
+def index() -> str:
+    """The page that lists every operation with its coverage."""
+    modules = families()
+    lines = [HEAD.format(count=sum(map(len, modules.values())))]
+    lines.append(f"| operation | dtypes | derivative | batching | {' | '.join(BACKENDS)} |")
+    lines.append("| --- " * (4 + len(BACKENDS)) + "|")
+    names = {cls.name: module for module, members in modules.items() for cls in members}
+    for name, module in sorted(names.items()):
+        covered = coverage(REGISTRY[name])
+        cells = (covered.dtypes, covered.modes, covered.batching, *covered.backends.values())
+        lines.append(f"| [`{name}`]({page_name(module)}#{name}) | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
+def page(module: str, members: list[type[Op]]) -> str:
+    """The page of one module: what it says of itself, then its operations."""
+    lines = [f"# {module}\n", inspect.getdoc(importlib.import_module(module)) or ""]
+    for cls in members:
+        lines += [f"\n## {cls.name}\n", *entry(cls)]
+    return "\n".join(lines) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """Every page by the name of its file."""
+    return {"README.md": index(), **{page_name(module): page(module, found) for module, found in families().items()}}
+
+
 if __name__ == "__main__":
-    print(page(), end="")
+    FOLDER.mkdir(exist_ok=True)
+    for stale in FOLDER.glob("*.md"):
+        stale.unlink()
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")

@@ -34,6 +34,10 @@ class Backend(ABC):
         """Whether an operation that has a body in other operations is run as one step."""
 
     @abstractmethod
+    def coverage(self, cls: type[Op]) -> str:
+        """How an operation is run: by a ``"kernel"``, its ``"reference"``, or as its ``"body"``."""
+
+    @abstractmethod
     def build(self, plan: Plan) -> Run:
         """A function that runs a plan whose sizes are all known.
 

@@ -6,6 +6,7 @@ from rax.ir.op import Op
 from rax.ops.families import Composite
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.backends.numpy.codegen import build
+from rax.runtime.backends.numpy.control import CONTROL
 from rax.runtime.backends.numpy.table import KERNELS
 from rax.runtime.plan import Plan
 
@@ -18,6 +19,12 @@ class NumpyBackend(Backend):
     def takes(self, op: Op) -> bool:
         """Composites that have a kernel; the others, checkpoints too, run as their bodies."""
         return isinstance(op, Composite) and op.name in KERNELS
+
+    def coverage(self, cls: type[Op]) -> str:
+        """By a kernel where there is one; of the rest, composites as their body and others by their reference."""
+        if cls.name in KERNELS or cls.name in CONTROL:
+            return "kernel"
+        return "body" if issubclass(cls, Composite) or cls.holds_graphs else "reference"
 
     def build(self, plan: Plan) -> Run:
         """One generated function, or several in a row for a long plan."""

@@ -75,9 +75,9 @@ def _by_reference(op: Op, runs: Sequence[Run]) -> Kernel:
     return kernel
 
 
-_CONTROL: dict[str, Callable[[Any, Sequence[Run]], Kernel]] = {"cond": _cond, "while_loop": _while_loop, "scan": _scan}
+CONTROL: dict[str, Callable[[Any, Sequence[Run]], Kernel]] = {"cond": _cond, "while_loop": _while_loop, "scan": _scan}
 
 
 def control_kernel(op: Op, runs: Sequence[Run]) -> Kernel:
     """The kernel of an operation that runs graphs, given what runs each."""
-    return _CONTROL.get(op.name, _by_reference)(op, runs)
+    return CONTROL.get(op.name, _by_reference)(op, runs)

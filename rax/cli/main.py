@@ -1,0 +1,35 @@
+"""``rax``: a verb and its arguments; each verb has a file of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rax.cli import ops
+from rax.cli.run import one_line
+from rax.ir.errors import RaxError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: the words after the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, or 2 if the command could not be carried out.
+    """
+    parser = argparse.ArgumentParser("rax", description="Look at what rax offers; rax-run runs a file.")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    ops.add_parser(verbs)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except RaxError as error:
+        print(f"rax: {one_line(error)}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""``rax ops``: what every operation covers, as its class says it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from rax.ir.errors import RaxError
+from rax.ir.op import DERIVATIVE_SLOTS, Op
+from rax.ir.types import as_dtype
+from rax.ops import registry, samples
+from rax.ops.families import Composite
+from rax.runtime.backends import BACKENDS
+
+DTYPE_SETS = {
+    "any": samples.ANY,
+    "all but bool": samples.NUMERIC,
+    "real": samples.REAL,
+    "inexact": samples.INEXACT,
+    "floating": samples.FLOATS,
+    "complex": samples.COMPLEX,
+    "integer": samples.INTEGERS,
+    "integer, bool": samples.BOOL + samples.INTEGERS,
+    "bool": samples.BOOL,
+    "all but complex": samples.BOOL + samples.REAL,
+}
+SLOTS = {
+    "partial": "its partial derivatives",
+    "jvp": "its tangent",
+    "transpose": "linear: its transpose",
+    "expand": "that of its body",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+    """What one operation covers.
+
+    Attributes:
+        dtypes: the dtypes of its main operands, by the name of the set where it has one.
+        modes: the modes that differentiate it: ``"forward, reverse"``, ``"forward"`` or ``"none"``.
+        derivative: where the derivative comes from, or why there is none.
+        batching: ``"rule"``, or ``"body"`` where the body is batched.
+        backends: how each backend runs it, by name.
+    """
+
+    dtypes: str
+    modes: str
+    derivative: str
+    batching: str
+    backends: dict[str, str]
+
+
+def coverage(cls: type[Op]) -> Coverage:
+    """Read the coverage of an operation off its class.
+
+    Example:
+        >>> coverage(registry()["exp"]).modes
+        'forward, reverse'
+    """
+    names = set(samples.ANY if cls.holds_graphs else getattr(cls, "dtypes", samples.ANY))
+    dtypes = next((title for title, known in DTYPE_SETS.items() if set(known) == names), ", ".join(sorted(names)))
+    slots = [slot for slot in DERIVATIVE_SLOTS if getattr(cls, slot) is not getattr(Op, slot)]
+    modes, derivative = "forward, reverse", SLOTS[slots[0]] if slots else "that of the graphs it holds"
+    if cls.nondiff:
+        modes, derivative = "none", cls.nondiff
+    elif cls.forward_only:
+        modes, derivative = "forward", f"{derivative}; no reverse mode: {cls.forward_only}"
+    batching = "body" if issubclass(cls, Composite) else "rule"
+    return Coverage(dtypes, modes, derivative, batching, {name: each.coverage(cls) for name, each in BACKENDS.items()})
+
+
+def entry(cls: type[Op]) -> Iterator[str]:
+    """All there is to say of one operation, as lines of Markdown."""
+    yield inspect.getdoc(cls) or ""
+    yield ""
+    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    if fields:
+        yield "- Attributes: " + ", ".join(f"`{field.name}: {field.type}`" for field in fields)
+    if not cls.holds_graphs:
+        yield f"- Example: `{_example(cls)}`"
+    covered = coverage(cls)
+    yield f"- Dtypes: {covered.dtypes}"
+    yield f"- Derivative: {covered.modes}; {covered.derivative}"
+    yield f"- Batching: by its {covered.batching}"
+    yield "- Backends: " + ", ".join(f"{name} ({how})" for name, how in covered.backends.items())
+    yield f"- Since: version {cls.since}"
+
+
+def _example(cls: type[Op]) -> str:
+    """The operation on its first sample: in float32, where that can be."""
+    sample: samples.Sample = cls.samples[0]
+    known: tuple[str, ...] = getattr(cls, "dtypes", samples.ANY)
+    allowed = [name for name in sample.dtypes or known if name in known]
+    dtype = as_dtype("float32" if "float32" in allowed else allowed[0])
+    op, types = sample.op(cls, dtype), sample.types(dtype)
+    return f"{op!r}({', '.join(map(str, types))}) -> {', '.join(map(str, op.infer(*types)))}"
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb to the command line."""
+    parser: argparse.ArgumentParser = verbs.add_parser("ops", help="list the operations and what each covers")
+    parser.add_argument("name", nargs="?", help="one operation, in full")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table of operations, or one of them in full.
+
+    Raises:
+        RaxError: there is no operation of that name.
+    """
+    if options.name is None:
+        print("\n".join(table()))
+        return 0
+    if options.name not in registry():
+        raise RaxError(f"there is no operation {options.name!r}", fix="rax ops lists them")
+    print("\n".join(entry(registry()[options.name])))
+    return 0
+
+
+def table() -> Iterator[str]:
+    """One line an operation, in columns."""
+    rows = [("operation", "dtypes", "derivative", "batching", *BACKENDS)]
+    for name, cls in sorted(registry().items()):
+        covered = coverage(cls)
+        rows.append((name, covered.dtypes, covered.modes, covered.batching, *covered.backends.values()))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+    yield f"\n{len(rows) - 1} operations"
