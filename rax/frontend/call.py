@@ -116,8 +116,8 @@ def evaluate(nest: Any, inputs: Mapping[str, Any] | None = None, backend: str = 
         NumPy arrays in the same nest.
 
     Raises:
-        BindingError: an input has no value, or its value does not fit; or no input fixes a
-            symbolic size.
+        BindingError: an input has no value, or its value does not fit; no input fixes a symbolic
+            size; or ``inputs`` is no dict.
 
     Example:
         >>> from rax.frontend.trace import input
@@ -125,6 +125,11 @@ def evaluate(nest: Any, inputs: Mapping[str, Any] | None = None, backend: str = 
         >>> evaluate({"double": x * 2}, {"x": [1, 2, 3]})
         {'double': array([2., 4., 6.], dtype=float32)}
     """
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise BindingError(
+            f"evaluate takes its inputs by name, in a dict, not as a {type(inputs).__name__}",
+            fix='write e.g. rax.evaluate(y, {"x": array})',
+        )
     leaves, tree = flatten(nest)
     values = tuple(as_value(leaf) for leaf in leaves)
     found = tuple(node for node in topological(values) if isinstance(node.op, Input))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, SupportsIndex, TypeGuard, cast
+
+import numpy as np
 
 from rax.frontend.call import evaluate
 from rax.frontend.promotion import is_number
@@ -28,6 +30,11 @@ Argnums = int | Sequence[int]
 def is_array(leaf: object) -> bool:
     """Whether a leaf holds numbers, as tensors, arrays and Python numbers do."""
     return isinstance(leaf, Tensor) or is_number(leaf) or hasattr(leaf, "__array__") or hasattr(leaf, "__dlpack__")
+
+
+def is_index(x: object) -> TypeGuard[SupportsIndex]:
+    """Whether ``x`` is an integer, Python's or NumPy's."""
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
 
 
 def transformed(function: Function, build: Callable[..., Any], name: str) -> Any:
@@ -157,9 +164,16 @@ def argument_indices(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]
     """The positions ``argnums`` names, counted from the front.
 
     Raises:
-        DerivativeError: there is no such argument.
+        DerivativeError: there is no such argument, or ``argnums`` holds no ints.
     """
-    indices = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    indices = (argnums,) if is_index(argnums) else argnums
+    if not isinstance(indices, (list, tuple, range)) or not all(map(is_index, indices)):
+        raise DerivativeError(
+            f"argnums is an int or a sequence of ints, not {argnums!r}",
+            source=trail.here().source,
+            fix="count the arguments from 0; close over those given by name",
+        )
+    indices = tuple(index.__index__() for index in indices)
     for index in indices:
         if not -len(args) <= index < len(args):
             raise DerivativeError(f"argnums has {index}, but the function was given {len(args)} arguments")
@@ -170,4 +184,4 @@ def by_argument(trees: Sequence[Tree], values: Sequence[Value], argnums: Argnums
     """Values as one nest of tensors an argument: a tuple, or just that of a single ``int``."""
     rest = iter(values)
     parts = tuple(tensors(tree, [next(rest) for _ in range(tree.leaf_count)]) for tree in trees)
-    return parts[0] if isinstance(argnums, int) else parts
+    return parts[0] if is_index(argnums) else parts

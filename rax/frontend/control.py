@@ -5,7 +5,7 @@ Functions given here may use tensors from outside; those become operands of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rax.frontend.promotion import is_number
@@ -57,6 +57,15 @@ def _require(same: bool, what: str, fix: str) -> None:
         raise TypeInferenceError(what, source=trail.here().source, fix=fix)
 
 
+def _check_callable(name: str, functions: Mapping[str, Any]) -> None:
+    for label, function in functions.items():
+        _require(
+            callable(function),
+            f"{name} chooses between functions, and {label} is a {type(function).__name__}",
+            "wrap it, as in lambda: x; to choose between tensors, use rax.numpy.where",
+        )
+
+
 def cond(pred: Any, true_fun: Function, false_fun: Function, *operands: Any) -> Any:
     """Run one function or the other, as a truth value decides when the graph runs.
 
@@ -67,12 +76,14 @@ def cond(pred: Any, true_fun: Function, false_fun: Function, *operands: Any) -> 
         *operands: nests of arrays.
 
     Raises:
-        TypeInferenceError: the branches' results differ, or ``pred`` is no bool scalar.
+        TypeInferenceError: the branches' results differ, ``pred`` is no bool scalar, or a branch is
+            no function.
 
     Example:
         >>> float(cond(True, lambda x: x + 1, lambda x: x - 1, 3.0))
         4.0
     """
+    _check_callable("cond", {"true_fun": true_fun, "false_fun": false_fun})
     test = as_tensor(pred).value
     _require(
         test.type == TensorType(bool_, ()),
@@ -105,6 +116,7 @@ def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
     )
     if not branches:
         raise RaxError("switch needs at least one branch")
+    _check_callable("switch", {f"branch {place}": branch for place, branch in enumerate(branches)})
     values, tree = _values(operands)
     captures = [capture(branch, list(_specs(tree, values))) for branch in branches]
     first = captures[0]

@@ -10,7 +10,15 @@ from rax.autodiff.jvp import push, tangent_inputs
 from rax.autodiff.linearize import frontier
 from rax.autodiff.transforms import TRANSFORMS
 from rax.autodiff.vjp import vjp as value_vjp
-from rax.frontend.captured import Argnums, Captured, Function, argument_indices, capture_arguments, transformed
+from rax.frontend.captured import (
+    Argnums,
+    Captured,
+    Function,
+    argument_indices,
+    capture_arguments,
+    is_index,
+    transformed,
+)
 from rax.frontend.promotion import is_number
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.frontend.trace import capture, close, positional_names
@@ -38,8 +46,8 @@ def axes_of(axes: Axes, tree: Tree, what: str) -> list[int | None]:
     Raises:
         TreeError: ``axes`` is no prefix of the tree.
     """
-    if axes is None or isinstance(axes, int):
-        return [axes] * tree.leaf_count
+    if axes is None or is_index(axes):
+        return [None if axes is None else axes.__index__()] * tree.leaf_count
     parts, given = _items(axes)
     if tree.kind in (LEAF, NONE) or len(parts) != len(tree.children) or (given is not None and given != tree.keys):
         raise TreeError(f"{what}={axes!r} does not fit the structure {tree}", fix="give an int, None, or the same nest")
@@ -225,7 +233,7 @@ def _jacobian(function: Function, argnums: Argnums, name: str, method: Any) -> A
         nests: list[Any] = []
         for _ in table:
             parts = [unflatten(tree, [Tensor(next(rest)) for _ in range(tree.leaf_count)]) for tree in got.trees]
-            nests.append(parts[0] if isinstance(argnums, int) else tuple(parts))
+            nests.append(parts[0] if is_index(argnums) else tuple(parts))
         return unflatten(got.out_tree, nests)
 
     return transformed(function, build, name)

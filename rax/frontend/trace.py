@@ -47,10 +47,19 @@ def input(name: str, shape: ShapeLike, dtype: object = float32) -> Tensor:
         shape: sizes; a string names a symbolic one.
         dtype: the element type.
 
+    Raises:
+        TypeInferenceError: the name is no string.
+
     Example:
         >>> input("x", ("batch", 64))
         <Tensor float32[batch, 64] of x>
     """
+    if not isinstance(name, str):
+        raise TypeInferenceError(
+            f"an input's name is a string, not {name!r}",
+            source=trail.here().source,
+            fix='give the name first, as in rax.input("x", (3,))',
+        )
     return Tensor(new_input(name, tensor_type(shape, dtype)))
 
 

@@ -1,4 +1,4 @@
-"""Symbolic sizes: integer polynomials over named dims, closed under ``+ - * //``, min, max.
+"""Symbolic sizes: integer polynomials over named dims, closed under ``+ - * // **``, min, max.
 
 A ``Size`` is an ``int`` or a ``Dim``. A ``Dim`` is kept in one canonical form (a sum of
 monomials with integer coefficients), so two expressions that are equal as polynomials are
@@ -113,6 +113,20 @@ class Dim:
         return _multiply(self, other) if _is_size(other) else NotImplemented
 
     __rmul__ = __mul__
+
+    def __pow__(self, other: object) -> Size:
+        if not _is_number(other):
+            return NotImplemented
+        if not isinstance(other, int) or other < 0:
+            self._refuse(f"to the power {other}")
+        # Squaring keeps the number of products small; a size of many terms is refused as it grows.
+        total: Size = 1
+        for bit in f"{other:b}":
+            total = total * total * (self if bit == "1" else 1)
+        return total
+
+    def __rpow__(self, other: object) -> object:
+        return self._refuse("as a power") if _is_number(other) else NotImplemented
 
     def __truediv__(self, other: object) -> object:
         return self._refuse("divided with /") if _is_number(other) else NotImplemented

@@ -7,6 +7,7 @@ from rax import random
 from rax.frontend.promotion import TensorLike
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir import dims
+from rax.ir.dims import Size
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.trail import scope
 from rax.ir.types import float32
@@ -78,7 +79,7 @@ def embedding(table: TensorLike, ids: TensorLike) -> Tensor:
         return Tensor(Gather()(as_tensor(table).value, as_tensor(ids).value))
 
 
-def one_hot(labels: TensorLike, classes: int, dtype: object = float32) -> Tensor:
+def one_hot(labels: TensorLike, classes: Size, dtype: object = float32) -> Tensor:
     """1 at the place a label names along a new last axis, 0 elsewhere.
 
     Args:
@@ -87,6 +88,7 @@ def one_hot(labels: TensorLike, classes: int, dtype: object = float32) -> Tensor
         dtype: the dtype of the result.
 
     Raises:
+        RaxError: ``classes`` is no size, or negative.
         TypeInferenceError: the labels are no integers.
 
     Example:
@@ -97,9 +99,12 @@ def one_hot(labels: TensorLike, classes: int, dtype: object = float32) -> Tensor
     places = as_tensor(labels)
     if places.dtype.kind not in ("int", "uint"):
         raise TypeInferenceError(f"one_hot needs integers, not {places.dtype}", fix="cast them to int64")
+    count = dims.dim(classes)
+    if isinstance(count, int) and count < 0:
+        raise RaxError(f"one_hot needs a number of classes that is not negative, not {count}")
     with scope("one_hot"):
         wide = rnp.expand_dims(rnp.astype(places, rnp.int64), axis=-1)
-        return rnp.astype(wide == rnp.arange(classes), dtype)
+        return rnp.astype(wide == rnp.arange(count), dtype)
 
 
 def flatten(x: TensorLike) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 from rax.frontend import application
@@ -10,7 +11,7 @@ from rax.frontend.tensor import Tensor
 from rax.ir import dims
 from rax.ir.errors import OutOfRangeError, TypeInferenceError
 from rax.ir.node import Value
-from rax.numpy.common import as_axis
+from rax.numpy.common import as_axis, as_list
 from rax.ops import contraction
 from rax.ops.complex_parts import conj
 from rax.ops.shape import expand_dims, moveaxis, permute_dims, reshape
@@ -73,13 +74,16 @@ def tensordot(x1: TensorLike, x2: TensorLike, /, *, axes: int | tuple[Sequence[i
         (2, 5)
     """
     left, right = promote_operands(x1, x2)
-    if isinstance(axes, int):
+    if not isinstance(axes, (tuple, list)):
+        axes = operator.index(axes)
         if not 0 <= axes <= min(left.ndim, right.ndim):
             raise TypeInferenceError(f"tensordot over {axes} axes does not fit {left.type} and {right.type}")
         first, second = list(range(left.ndim - axes, left.ndim)), list(range(axes))
     else:
-        first = [as_axis(axis, left.ndim) for axis in axes[0]]
-        second = [as_axis(axis, right.ndim) for axis in axes[1]]
+        if len(axes) != 2:
+            raise TypeInferenceError(f"tensordot's axes are a number, or those of each operand, not {axes!r}")
+        first = [as_axis(axis, left.ndim) for axis in as_list(axes[0])]
+        second = [as_axis(axis, right.ndim) for axis in as_list(axes[1])]
     sizes = [left.shape[axis] for axis in first], [right.shape[axis] for axis in second]
     if sizes[0] != sizes[1] or len(set(first)) != len(first) or len(set(second)) != len(second):
         raise TypeInferenceError(

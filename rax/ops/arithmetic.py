@@ -85,6 +85,24 @@ class Sqrt(Elementwise):
     rejects = (reject(normal(2), match="sqrt is not defined on int32", dtype="int32"),)
 
 
+@op("cbrt", since=1)
+class Cbrt(Elementwise):
+    """The real cube root, negative below 0. The derivative ``1 / (3 cbrt(x)**2)`` is infinite at 0."""
+
+    dtypes = FLOATS
+
+    def reference(self, *arrays: Array) -> Array:
+        return np.cbrt(arrays[0])
+
+    def partial(self, operand: int, *values: Value) -> Value:
+        root = values[-1]
+        return divide(scalar(1, root.dtype), multiply(scalar(3, root.dtype), multiply(root, root)))
+
+    samples = UNARY
+    edges = UNARY_EDGES
+    rejects = (reject(normal(2), match="cbrt is not defined on int32", dtype="int32"),)
+
+
 @op("abs", since=1)
 class Abs(Pointwise):
     """The absolute value; of a complex number, a real one.
@@ -315,6 +333,7 @@ class Clip(Composite):
 
 square = Square()
 sqrt = Sqrt()
+cbrt = Cbrt()
 abs_ = Abs()
 sign = Sign()
 copysign = CopySign()
