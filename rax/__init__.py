@@ -44,6 +44,7 @@ _NAMES = {
     "hessian": "rax.frontend.jacobians",
     "checkpoint": "rax.frontend.functions",
     "custom_vjp": "rax.frontend.functions",
+    "stop_gradient": "rax.frontend.functions",
     "cond": "rax.frontend.control",
     "switch": "rax.frontend.control",
     "while_loop": "rax.frontend.control",
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
     from rax.format.files import load, save
     from rax.frontend.call import evaluate, jit
     from rax.frontend.control import cond, fori_loop, scan, switch, while_loop
-    from rax.frontend.functions import checkpoint, custom_vjp
+    from rax.frontend.functions import checkpoint, custom_vjp, stop_gradient
     from rax.frontend.jacobians import hessian, jacfwd, jacrev, vmap
     from rax.frontend.tensor import Tensor
     from rax.frontend.trace import input, param, spec, trace
@@ -132,6 +133,7 @@ __all__ = [
     "scan",
     "scope",
     "spec",
+    "stop_gradient",
     "switch",
     "trace",
     "value_and_grad",

@@ -33,7 +33,7 @@ LAYERS = {
     "format": Layer("ir", "msgpack numpy"),
     "runtime": Layer("ir ops passes", "numpy"),
     "frontend": Layer(FRONT, "numpy"),
-    "numpy": Layer(FRONT, "numpy"),
+    "numpy": Layer(FRONT, "numpy opt_einsum"),
     "random": Layer(f"{FRONT} numpy", "numpy"),
     "nn": Layer(f"{FRONT} numpy random", "numpy"),
     "optim": Layer(f"{FRONT} numpy", "numpy"),
@@ -44,7 +44,7 @@ LAYERS = {
 """Every room, with what it may import besides itself and the standard library."""
 
 # A whole room may not: only these modules of it.
-ONLY_HERE = {("format", "numpy"): {"rax.format.tensors"}}
+ONLY_HERE = {("format", "numpy"): {"rax.format.tensors"}, ("numpy", "opt_einsum"): {"rax.numpy.einsum"}}
 
 # A string names what is imported, so nothing here can read it; each place says why it must.
 IMPORTS_BY_NAME = {

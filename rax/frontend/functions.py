@@ -14,6 +14,7 @@ from rax.ir.errors import DerivativeError, TreeError
 from rax.ir.graph import Graph
 from rax.ir.node import Value
 from rax.ir.tree import flatten, unflatten
+from rax.ops import selection
 from rax.ops.algebra import zeros
 from rax.ops.calls import Checkpoint, CustomVjp
 from rax.ops.subgraphs import split
@@ -44,6 +45,24 @@ def checkpoint(function: Function) -> Any:
         return tensors(got.out_tree, results)
 
     return transformed(function, build, "checkpoint")
+
+
+def stop_gradient(x: Any) -> Any:
+    """The same tensors, taken as constant by every derivative.
+
+    Args:
+        x: arrays in any nest.
+
+    Returns:
+        Tensors in the same nest.
+
+    Example:
+        >>> from rax.frontend.transforms import grad
+        >>> float(grad(lambda x: x * stop_gradient(x))(3.0))
+        3.0
+    """
+    leaves, tree = flatten(x)
+    return tensors(tree, [selection.stop_gradient(as_tensor(leaf).value) for leaf in leaves])
 
 
 class custom_vjp:  # noqa: N801  # used as a decorator, under JAX's name

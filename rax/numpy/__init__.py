@@ -1,8 +1,9 @@
 """The array API standard's namespace, version 2024.12, over lazy tensors.
 
 Names, signatures and promotion are the standard's; default dtypes are float32 and int64. Every
-function takes tensors, NumPy arrays and Python numbers, and builds graph. Beyond the standard:
-``einsum``, ``float16`` and ``bfloat16``, and symbolic sizes wherever a shape is given.
+function takes tensors, NumPy arrays and Python numbers, and builds graph. Beyond the standard: much
+of NumPy that is not in it, under NumPy's names and signatures; ``top_k`` and the segment reductions;
+``float16`` and ``bfloat16``; and symbolic sizes wherever a shape is given.
 """
 
 from rax.ir.types import (
@@ -24,6 +25,29 @@ from rax.ir.types import (
 from rax.ir.types import (
     bool_ as bool,
 )
+from rax.numpy.aliases import (
+    absolute,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    conjugate,
+    cumprod,
+    cumsum,
+    deg2rad,
+    invert,
+    left_shift,
+    mod,
+    power,
+    rad2deg,
+    right_shift,
+    rint,
+    true_divide,
+)
+from rax.numpy.calculus import ediff1d, gradient, interp, trapezoid, unwrap
 from rax.numpy.constants import e, inf, nan, newaxis, pi
 from rax.numpy.creation import (
     arange,
@@ -44,7 +68,21 @@ from rax.numpy.creation import (
     zeros_like,
 )
 from rax.numpy.data_types import astype, can_cast, finfo, iinfo, isdtype, result_type
-from rax.numpy.einsum import einsum
+from rax.numpy.diagonals import (
+    diag,
+    diag_indices,
+    diag_indices_from,
+    diagflat,
+    diagonal,
+    fill_diagonal,
+    trace,
+    tri,
+    tril_indices,
+    tril_indices_from,
+    triu_indices,
+    triu_indices_from,
+)
+from rax.numpy.einsum import einsum, einsum_path
 from rax.numpy.elementwise import (
     abs,
     acos,
@@ -114,8 +152,25 @@ from rax.numpy.elementwise import (
     tanh,
     trunc,
 )
+from rax.numpy.histograms import bincount, digitize, histogram, histogram2d, histogram_bin_edges, histogramdd
 from rax.numpy.indexing import take, take_along_axis
 from rax.numpy.inspection import __array_namespace_info__
+from rax.numpy.joining import (
+    append,
+    array_split,
+    block,
+    column_stack,
+    concatenate,
+    delete,
+    dsplit,
+    dstack,
+    hsplit,
+    hstack,
+    insert,
+    split,
+    vsplit,
+    vstack,
+)
 from rax.numpy.linear_algebra import matmul, matrix_transpose, tensordot, vecdot
 from rax.numpy.manipulation import (
     broadcast_arrays,
@@ -133,9 +188,82 @@ from rax.numpy.manipulation import (
     tile,
     unstack,
 )
+from rax.numpy.mapping import apply_along_axis, apply_over_axes, vectorize
+from rax.numpy.moments import average, corrcoef, cov
+from rax.numpy.nan_reductions import (
+    nanargmax,
+    nanargmin,
+    nancumprod,
+    nancumsum,
+    nanmax,
+    nanmean,
+    nanmin,
+    nanprod,
+    nanstd,
+    nansum,
+    nanvar,
+)
+from rax.numpy.numeric import (
+    allclose,
+    angle,
+    array_equal,
+    array_equiv,
+    cbrt,
+    degrees,
+    divmod,
+    exp2,
+    float_power,
+    fmax,
+    fmin,
+    fmod,
+    frexp,
+    gcd,
+    heaviside,
+    isclose,
+    lcm,
+    ldexp,
+    logaddexp2,
+    modf,
+    nan_to_num,
+    radians,
+    sinc,
+)
+from rax.numpy.order_statistics import median, nanmedian, nanpercentile, nanquantile, percentile, ptp, quantile, top_k
+from rax.numpy.padding import pad
+from rax.numpy.polynomials import polyadd, polyder, polyint, polymul, polysub, polyval, vander
+from rax.numpy.products import cross, dot, inner, kron, matvec, outer, vdot, vecmat
+from rax.numpy.rearranging import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    fliplr,
+    flipud,
+    ravel,
+    resize,
+    rollaxis,
+    rot90,
+    swapaxes,
+    transpose,
+)
 from rax.numpy.searching import argmax, argmin, count_nonzero, nonzero, searchsorted, where
+from rax.numpy.segments import segment_max, segment_min, segment_prod, segment_sum
+from rax.numpy.selecting import (
+    choose,
+    compress,
+    extract,
+    indices,
+    ix_,
+    lexsort,
+    piecewise,
+    put_along_axis,
+    ravel_multi_index,
+    select,
+    unravel_index,
+)
 from rax.numpy.sets import unique_all, unique_counts, unique_inverse, unique_values
+from rax.numpy.signal import convolve, correlate
 from rax.numpy.sorting import argsort, sort
+from rax.numpy.spacing import array, geomspace, identity, logspace
 from rax.numpy.statistical import cumulative_prod, cumulative_sum, max, mean, min, prod, std, sum, var
 from rax.numpy.utility import all, any, diff
 
@@ -147,7 +275,7 @@ __all__ = [
     "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
     "bool", "broadcast_arrays", "broadcast_to", "can_cast", "ceil", "clip", "complex64", "complex128", "concat",
     "conj", "copysign", "cos", "cosh", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff", "divide", "e",
-    "einsum", "empty", "empty_like", "equal", "exp", "expand_dims", "expm1", "eye", "finfo", "flip", "float16",
+    "empty", "empty_like", "equal", "exp", "expand_dims", "expm1", "eye", "finfo", "flip", "float16",
     "float32", "float64", "floor", "floor_divide", "from_dlpack", "full", "full_like", "greater", "greater_equal",
     "hypot", "iinfo", "imag", "inf", "int8", "int16", "int32", "int64", "isdtype", "isfinite", "isinf", "isnan",
     "less", "less_equal", "linspace", "log", "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not",
@@ -158,4 +286,26 @@ __all__ = [
     "square", "squeeze", "stack", "std", "subtract", "sum", "take", "take_along_axis", "tan", "tanh", "tensordot",
     "tile", "tril", "triu", "trunc", "uint8", "uint16", "uint32", "uint64", "unique_all", "unique_counts",
     "unique_inverse", "unique_values", "unstack", "var", "vecdot", "where", "zeros", "zeros_like",
+]  # fmt: skip
+
+# Beyond the standard.
+__all__ += [
+    "absolute", "allclose", "angle", "append", "apply_along_axis", "apply_over_axes", "arccos", "arccosh",
+    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "array", "array_equal", "array_equiv", "array_split",
+    "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "block", "cbrt", "choose", "column_stack",
+    "compress", "concatenate", "conjugate", "convolve", "corrcoef", "correlate", "cov", "cross", "cumprod",
+    "cumsum", "deg2rad", "degrees", "delete", "diag", "diag_indices", "diag_indices_from", "diagflat", "diagonal",
+    "digitize", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum", "einsum_path", "exp2", "extract",
+    "fill_diagonal", "fliplr", "flipud", "float_power", "fmax", "fmin", "fmod", "frexp", "gcd", "geomspace",
+    "gradient", "heaviside", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "hsplit", "hstack",
+    "identity", "indices", "inner", "insert", "interp", "invert", "isclose", "ix_", "kron", "lcm", "ldexp",
+    "left_shift", "lexsort", "logaddexp2", "logspace", "matvec", "median", "mod", "modf", "nan_to_num",
+    "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin",
+    "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "outer", "pad", "percentile",
+    "piecewise", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval", "power", "ptp",
+    "put_along_axis", "quantile", "rad2deg", "radians", "ravel", "ravel_multi_index", "resize", "right_shift",
+    "rint", "rollaxis", "rot90", "segment_max", "segment_min", "segment_prod", "segment_sum", "select", "sinc",
+    "split", "swapaxes", "top_k", "trace", "transpose", "trapezoid", "tri", "tril_indices", "tril_indices_from",
+    "triu_indices", "triu_indices_from", "true_divide", "unravel_index", "unwrap", "vander", "vdot", "vecmat",
+    "vectorize", "vsplit", "vstack",
 ]  # fmt: skip

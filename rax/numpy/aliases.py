@@ -1,12 +1,17 @@
 """NumPy's names for functions that the standard calls otherwise.
 
-They are the standard's functions themselves. A program written for NumPy uses these names on every
-page, and need not be rewritten to be traced; the standard's names are the ones to write anew.
+They are the standard's functions themselves, but for two with another meaning of no axis. A program
+written for NumPy has these names on every page, and need not be rewritten to be traced; what is
+written anew uses the standard's.
 """
 
 from __future__ import annotations
 
+from rax.frontend.promotion import TensorLike
+from rax.frontend.tensor import Tensor
 from rax.numpy import elementwise, numeric
+from rax.numpy.rearranging import ravel
+from rax.numpy.statistical import cumulative_prod, cumulative_sum
 
 absolute = elementwise.abs
 """NumPy's name of :func:`abs`."""
@@ -44,3 +49,25 @@ rint = elementwise.round
 """NumPy's name of :func:`round`."""
 true_divide = elementwise.divide
 """NumPy's second name of :func:`divide`."""
+
+
+def cumsum(a: TensorLike, axis: int | None = None, dtype: object = None) -> Tensor:
+    """The running sum along an axis, or of the flattened tensor; see :func:`cumulative_sum`.
+
+    Example:
+        >>> from rax.numpy import asarray
+        >>> cumsum(asarray([[1, 2], [3, 4]]))
+        Tensor([ 1,  3,  6, 10], dtype=int64)
+    """
+    return cumulative_sum(ravel(a) if axis is None else a, axis=axis, dtype=dtype)
+
+
+def cumprod(a: TensorLike, axis: int | None = None, dtype: object = None) -> Tensor:
+    """The running product along an axis, or of the flattened tensor; see :func:`cumulative_prod`.
+
+    Example:
+        >>> from rax.numpy import asarray
+        >>> cumprod(asarray([[1, 2], [3, 4]]))
+        Tensor([ 1,  2,  6, 24], dtype=int64)
+    """
+    return cumulative_prod(ravel(a) if axis is None else a, axis=axis, dtype=dtype)

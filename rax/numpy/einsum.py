@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import string
+from collections.abc import Sequence
+from typing import Any, cast
 
-from rax.frontend.promotion import TensorLike, promote_operands
+import opt_einsum
+
+from rax.frontend.promotion import promote_operands
 from rax.frontend.tensor import Tensor
 from rax.ir import dims
 from rax.ir.errors import TypeInferenceError
@@ -18,18 +23,23 @@ from rax.ops.shape import permute_dims, reshape
 
 _SIDE = re.compile(r"[A-Za-z]*(\.\.\.)?[A-Za-z]*\Z")
 Labels = tuple[str, ...]
+Optimize = bool | str | Sequence[Any]
 
 
-def einsum(subscripts: str, /, *operands: TensorLike) -> Tensor:
+def einsum(*operands: Any, optimize: Optimize = True) -> Tensor:
     """The sum of products that an index notation describes.
 
     A letter names an axis. Axes of one letter are paired, and summed over unless the letter
     stands after ``->``; without an arrow the letters that occur once stay, in alphabetical
-    order. ``...`` stands for axes that broadcast. Operands are contracted from left to right.
+    order. ``...`` stands for axes that broadcast. The order of contraction is opt_einsum's choice,
+    for which a symbolic size counts as 64.
 
     Args:
-        subscripts: such as ``"bij,bjk->bik"``.
-        *operands: one tensor for each part before the arrow; dtypes are promoted.
+        *operands: a notation such as ``"bij,bjk->bik"``, then one tensor for each part before the
+            arrow; or after each tensor a list of numbers for its axes, and perhaps one for the
+            result, as in ``einsum(x, [0, 1], y, [1, 2], [0, 2])``. Dtypes are promoted.
+        optimize: whether to look for a good order; or the name of a method of opt_einsum, such as
+            ``"optimal"`` or ``"greedy"``; or the order itself, as :func:`einsum_path` gives it.
 
     Raises:
         TypeInferenceError: the notation is malformed, or does not fit the operands.
@@ -39,14 +49,128 @@ def einsum(subscripts: str, /, *operands: TensorLike) -> Tensor:
         >>> einsum("ii->i", asarray([[1, 2], [3, 4]]))
         Tensor([1, 4], dtype=int64)
     """
-    values = promote_operands(*operands) if operands else []
-    terms, result = _parse(subscripts.replace(" ", ""), values)
-    value, labels = _own_sums(*_diagonal(values[0], terms[0]), {*result, *_flat(terms[1:])})
-    for index, (other, other_labels) in enumerate(zip(values[1:], terms[1:], strict=True), start=1):
-        keep = {*result, *_flat(terms[index + 1 :])}
-        part = _own_sums(*_diagonal(other, other_labels), {*keep, *labels})
-        value, labels = _contract(*_own_sums(value, labels, {*keep, *part[1]}), *part, keep)
+    subscripts, values = _arguments(operands)
+    terms, result = _parse(subscripts, values)
+    parts = [_diagonal(value, labels) for value, labels in zip(values, terms, strict=True)]
+    for step in _path(parts, result, optimize)[0]:
+        chosen = [parts.pop(place) for place in sorted(step, reverse=True)][::-1]
+        parts.append(_merged(chosen, {*result, *_flat([labels for _, labels in parts])}))
+    ((value, labels),) = parts
     return Tensor(permute_dims(value, tuple(labels.index(label) for label in result)))
+
+
+def einsum_path(*operands: Any, optimize: Optimize = True) -> tuple[list[Any], str]:
+    """The order in which :func:`einsum` contracts, and a report of what it costs.
+
+    Args:
+        *operands: as for :func:`einsum`.
+        optimize: as for :func:`einsum`.
+
+    Returns:
+        ``["einsum_path", (0, 1), …]``, where each step joins the operands at these positions into one
+        that goes to the end; and opt_einsum's report.
+
+    Raises:
+        TypeInferenceError: the notation is malformed, or does not fit the operands.
+
+    Example:
+        >>> from rax.numpy import ones
+        >>> einsum_path("ij,jk,kl->il", ones((9, 2)), ones((2, 9)), ones((9, 3)))[0]
+        ['einsum_path', (1, 2), (0, 1)]
+    """
+    subscripts, values = _arguments(operands)
+    terms, result = _parse(subscripts, values)
+    parts = [_diagonal(value, labels) for value, labels in zip(values, terms, strict=True)]
+    path, report = _path(parts, result, optimize, report=True)
+    return ["einsum_path", *path], report
+
+
+def _arguments(operands: tuple[Any, ...]) -> tuple[str, list[Value]]:
+    """The notation as text without spaces, and the operands."""
+    if operands and isinstance(operands[0], str):
+        return operands[0].replace(" ", ""), promote_operands(*operands[1:]) if operands[1:] else []
+    pairs, rest = operands[: len(operands) // 2 * 2], operands[len(operands) // 2 * 2 :]
+    if not pairs:
+        raise TypeInferenceError("einsum needs a notation and operands", fix='write e.g. einsum("ij,jk->ik", x, y)')
+    left = ",".join(map(_letters, pairs[1::2]))
+    return left + "".join("->" + _letters(labels) for labels in rest), promote_operands(*pairs[::2])
+
+
+def _letters(labels: Any) -> str:
+    """A list of axis numbers as letters."""
+    letters = string.ascii_uppercase + string.ascii_lowercase
+    items = cast("list[Any]", labels) if isinstance(labels, (list, tuple)) else [None]
+    for item in items:
+        if item is not Ellipsis and not (isinstance(item, int) and 0 <= item < len(letters)):
+            raise TypeInferenceError(
+                f"einsum's lists of axes hold numbers below {len(letters)} and ..., not {labels!r}",
+                fix="write e.g. einsum(x, [0, 1], y, [1, 2], [0, 2])",
+            )
+    return "".join("..." if item is Ellipsis else letters[item] for item in items)
+
+
+def _path(
+    parts: list[tuple[Value, Labels]], result: Labels, optimize: Optimize, *, report: bool = False
+) -> tuple[list[tuple[int, ...]], str]:
+    """The steps of the contraction, and where asked for opt_einsum's report."""
+    everything = [tuple(range(len(parts)))]
+    if not isinstance(optimize, (bool, str)):
+        steps = [step for step in optimize if step != "einsum_path"]
+        _check_path(steps, len(parts))
+        return cast("list[tuple[int, ...]]", steps), ""
+    if not report and (optimize is False or len(parts) <= 2):
+        return everything, ""
+    symbols = {label: opt_einsum.get_symbol(number) for number, label in enumerate(dict.fromkeys(_all_labels(parts)))}
+    sides = ["".join(symbols[label] for label in labels) for _, labels in parts]
+    shapes = [tuple(max(dims.evaluate(size, _GUESS), 1) for size in value.shape) for value, _ in parts]
+    method: Any = everything if optimize is False else "auto" if optimize is True else optimize
+    try:
+        path, info = opt_einsum.contract_path(
+            ",".join(sides) + "->" + "".join(symbols[label] for label in result),
+            *shapes, shapes=True, optimize=method,
+        )  # fmt: skip
+    except KeyError:
+        raise TypeInferenceError(
+            f"einsum knows no method {optimize!r}", fix="use True, 'optimal', 'greedy' or another of opt_einsum"
+        ) from None
+    return [tuple(step) for step in path], str(info)
+
+
+class _Guess(dict[str, int]):
+    """What a symbolic size is taken for where an order is chosen."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __missing__(self, key: str) -> int:
+        return 64
+
+
+_GUESS = _Guess()
+
+
+def _all_labels(parts: list[tuple[Value, Labels]]) -> Labels:
+    return _flat([labels for _, labels in parts])
+
+
+def _check_path(steps: Sequence[Any], count: int) -> None:
+    for step in steps:
+        places = list(step) if isinstance(step, (list, tuple)) else []
+        if not places or len(set(places)) != len(places) or not all(0 <= place < count for place in places):
+            raise TypeInferenceError(f"einsum's order has the step {step!r}, where there are {count} operands")
+        count -= len(places) - 1
+    if count != 1:
+        raise TypeInferenceError(f"einsum's order leaves {count} operands")
+
+
+def _merged(parts: list[tuple[Value, Labels]], keep: set[str]) -> tuple[Value, Labels]:
+    """Operands contracted from left to right, down to the labels to keep."""
+    (value, labels), *rest = parts
+    for index, (other, other_labels) in enumerate(rest):
+        needed = {*keep, *_all_labels(rest[index + 1 :])}
+        part = _own_sums(other, other_labels, {*needed, *labels})
+        value, labels = _contract(*_own_sums(value, labels, {*needed, *part[1]}), *part, needed)
+    return _own_sums(value, labels, keep)
 
 
 def _flat(terms: list[Labels]) -> Labels:

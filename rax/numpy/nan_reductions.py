@@ -7,11 +7,11 @@ import math
 from rax.frontend.promotion import TensorLike, as_value
 from rax.frontend.tensor import Tensor
 from rax.ir.types import as_dtype, float32
+from rax.numpy.aliases import cumprod, cumsum
 from rax.numpy.common import Axes, inexact
 from rax.numpy.elementwise import conj, isnan, logical_not, real, sqrt
-from rax.numpy.rearranging import ravel
 from rax.numpy.searching import argmax, where
-from rax.numpy.statistical import cumulative_prod, cumulative_sum, max, min, prod, sum
+from rax.numpy.statistical import max, min, prod, sum
 from rax.numpy.utility import any
 from rax.ops.selection import cast
 
@@ -69,8 +69,7 @@ def nancumsum(a: TensorLike, axis: int | None = None, dtype: object = None) -> T
         >>> nancumsum(asarray([1.0, float("nan"), 2.0]))
         Tensor([1., 1., 3.], dtype=float32)
     """
-    value = _filled(a, 0)
-    return cumulative_sum(ravel(value) if axis is None else value, axis=axis, dtype=dtype)
+    return cumsum(_filled(a, 0), axis, dtype)
 
 
 def nancumprod(a: TensorLike, axis: int | None = None, dtype: object = None) -> Tensor:
@@ -86,8 +85,7 @@ def nancumprod(a: TensorLike, axis: int | None = None, dtype: object = None) -> 
         >>> nancumprod(asarray([2.0, float("nan"), 3.0]))
         Tensor([2., 2., 6.], dtype=float32)
     """
-    value = _filled(a, 1)
-    return cumulative_prod(ravel(value) if axis is None else value, axis=axis, dtype=dtype)
+    return cumprod(_filled(a, 1), axis, dtype)
 
 
 def _counted(value: Tensor, axis: Axes, *, keepdims: bool) -> Tensor:
