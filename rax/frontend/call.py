@@ -125,7 +125,7 @@ def evaluate(nest: Any, inputs: Mapping[str, Any] | None = None, backend: str = 
         >>> evaluate({"double": x * 2}, {"x": [1, 2, 3]})
         {'double': array([2., 4., 6.], dtype=float32)}
     """
-    if inputs is not None and not isinstance(inputs, Mapping):
+    if not isinstance(inputs, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # a list, often
         raise BindingError(
             f"evaluate takes its inputs by name, in a dict, not as a {type(inputs).__name__}",
             fix='write e.g. rax.evaluate(y, {"x": array})',

@@ -54,7 +54,7 @@ def input(name: str, shape: ShapeLike, dtype: object = float32) -> Tensor:
         >>> input("x", ("batch", 64))
         <Tensor float32[batch, 64] of x>
     """
-    if not isinstance(name, str):
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # easily given second
         raise TypeInferenceError(
             f"an input's name is a string, not {name!r}",
             source=trail.here().source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rax.frontend.promotion import TensorLike, as_value
 from rax.frontend.tensor import Tensor
@@ -28,6 +28,11 @@ def as_shape(shape: ShapeLike) -> Shape:
 def as_list(given: Any) -> list[Any]:
     """One item, or the items of an iterable, as a list; strings and sizes are items."""
     return [given] if isinstance(given, (str, Dim)) or hasattr(given, "__index__") else list(given)
+
+
+def sequence(given: Any) -> list[Any] | None:
+    """The items of a list or tuple, or None of anything else."""
+    return [*cast("Sequence[Any]", given)] if isinstance(given, (list, tuple)) else None
 
 
 def as_axis(axis: int, ndim: int) -> int:

@@ -14,6 +14,7 @@ from rax.frontend.tensor import Tensor
 from rax.ir import dims
 from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
+from rax.numpy.common import sequence
 from rax.ops import contraction
 from rax.ops.broadcasting import Sum
 from rax.ops.creation import iota
@@ -99,14 +100,14 @@ def _arguments(operands: tuple[Any, ...]) -> tuple[str, list[Value]]:
 def _letters(labels: Any) -> str:
     """A list of axis numbers as letters."""
     letters = string.ascii_uppercase + string.ascii_lowercase
-    items = cast("list[Any]", labels) if isinstance(labels, (list, tuple)) else [None]
-    for item in items:
+    items = sequence(labels)
+    for item in [None] if items is None else items:
         if item is not Ellipsis and not (isinstance(item, int) and 0 <= item < len(letters)):
             raise TypeInferenceError(
                 f"einsum's lists of axes hold numbers below {len(letters)} and ..., not {labels!r}",
                 fix="write e.g. einsum(x, [0, 1], y, [1, 2], [0, 2])",
             )
-    return "".join("..." if item is Ellipsis else letters[item] for item in items)
+    return "".join("..." if item is Ellipsis else letters[item] for item in items or ())
 
 
 def _path(
@@ -155,7 +156,7 @@ def _all_labels(parts: list[tuple[Value, Labels]]) -> Labels:
 
 def _check_path(steps: Sequence[Any], count: int) -> None:
     for step in steps:
-        places = list(step) if isinstance(step, (list, tuple)) else []
+        places = sequence(step) or []
         if not places or len(set(places)) != len(places) or not all(0 <= place < count for place in places):
             raise TypeInferenceError(f"einsum's order has the step {step!r}, where there are {count} operands")
         count -= len(places) - 1

@@ -15,7 +15,7 @@ from rax.ir import dims
 from rax.ir.dims import Size
 from rax.ir.errors import TypeInferenceError
 from rax.ir.types import TensorType, float32, int64
-from rax.numpy.common import inexact
+from rax.numpy.common import inexact, sequence
 from rax.numpy.manipulation import concat, flip, reshape
 from rax.numpy.rearranging import ravel
 from rax.numpy.searching import searchsorted, where
@@ -127,7 +127,8 @@ def histogram_bin_edges(a: TensorLike, bins: Bins = 10, range: tuple[Any, Any] |
             f"the number of bins that {bins!r} estimates depends on values", fix="give a number of bins, or the edges"
         )
     if not hasattr(bins, "__index__") or getattr(bins, "ndim", 0):
-        return as_tensor(np.asarray(bins) if isinstance(bins, (list, tuple)) else bins)
+        items = sequence(bins)
+        return as_tensor(bins if items is None else np.asarray(items))
     count = bins.__index__()
     if count < 1:
         raise TypeInferenceError(f"a histogram has a positive number of bins, not {count}")
@@ -140,7 +141,7 @@ def histogram_bin_edges(a: TensorLike, bins: Bins = 10, range: tuple[Any, Any] |
         low, high = min(value), max(value)
     flat = low == high
     low, high = where(flat, low - 0.5, low), where(flat, high + 0.5, high)
-    inner = low + (high - low) * Tensor(iota(count, value.dtype)) / count
+    inner = Tensor(iota(count, value.dtype)) * ((high - low) / count) + low
     return concat([inner, high[None]])
 
 
@@ -227,7 +228,7 @@ def histogramdd(
         points = Tensor(as_value(sample))
         points = points if points.ndim > 1 else points[:, None]
         columns = [points[:, axis] for axis in builtins.range(points.shape[1])]
-    given = list(bins) if isinstance(bins, (list, tuple)) else [bins] * len(columns)
+    given = sequence(bins) or [bins] * len(columns)
     ranges = [None] * len(columns) if range is None else list(range)
     if not len(given) == len(ranges) == len(columns):
         raise TypeInferenceError(

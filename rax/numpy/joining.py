@@ -133,7 +133,7 @@ def array_split(ary: TensorLike, indices_or_sections: int | Sequence[int], axis:
     place = as_axis(axis, value.ndim)
     size = value.shape[place]
     cuts: list[Size | None] = [0]
-    if hasattr(indices_or_sections, "__index__"):
+    if hasattr(indices_or_sections, "__index__") and np.ndim(cast("Any", indices_or_sections)) == 0:
         count = operator.index(cast("Any", indices_or_sections))
         if count < 1:
             raise TypeInferenceError(f"a tensor splits into a positive number of parts, not {count}")
@@ -211,7 +211,12 @@ def _positions(obj: Any, name: str) -> Any:
     """An index whose value is known: an int, a slice or an array."""
     if isinstance(obj, Handle):
         return concrete(obj.value, name, _PLACES)
-    return obj if isinstance(obj, slice) or hasattr(obj, "__index__") else np.asarray(obj)
+    kept: Any = obj
+    return kept if isinstance(obj, slice) or hasattr(obj, "__index__") else np.asarray(kept)
+
+
+def _is_one(places: Any) -> bool:
+    return not isinstance(places, slice) and np.ndim(places) == 0
 
 
 def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: int | None = None) -> Tensor:
@@ -236,7 +241,7 @@ def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: int | None = Non
     places = _positions(obj, "insert")
     new = convert(as_value(values), value.dtype)
     new = shape_ops.expand_dims(new, tuple(range(value.ndim - new.ndim)))
-    if not isinstance(places, slice) and np.ndim(places) == 0:
+    if _is_one(places):
         # As in NumPy: one position takes all values, whose first axis is the one they go along.
         new = shape_ops.moveaxis(new, 0, place) if as_value(values).ndim else new
         count = new.shape[place]

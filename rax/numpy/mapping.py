@@ -43,7 +43,11 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: TensorLike, *ar
     lined = moveaxis(value, place, -1)
     lead = lined.shape[:-1]
     flat = reshape(lined, (dims.product(lead), lined.shape[-1]))
-    result = Tensor(as_value(vmap(lambda row: func1d(row, *args, **kwargs))(flat)))
+
+    def of_row(row: Tensor) -> Any:
+        return func1d(row, *args, **kwargs)
+
+    result = Tensor(as_value(vmap(of_row)(flat)))
     inner = result.ndim - 1
     whole = reshape(result, (*lead, *result.shape[1:]))
     return moveaxis(whole, list(range(len(lead), whole.ndim)), list(range(place, place + inner)))

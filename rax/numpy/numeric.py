@@ -229,7 +229,10 @@ def gcd(x1: TensorLike, x2: TensorLike, /) -> Tensor:
         going = smaller != 0
         return where(going, smaller, larger), where(going, remainder(larger, smaller), 0)
 
-    return while_loop(lambda pair: any(pair[1] != 0), turn, (abs(left), abs(right)))[0]
+    def going_on(pair: tuple[Tensor, Tensor]) -> Tensor:
+        return any(pair[1] != 0)
+
+    return while_loop(going_on, turn, (abs(left), abs(right)))[0]
 
 
 def lcm(x1: TensorLike, x2: TensorLike, /) -> Tensor:

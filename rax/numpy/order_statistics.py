@@ -19,7 +19,7 @@ from rax.ir.dims import Dim, Size
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.types import bool_, float32, float64, int8, int64
-from rax.numpy.common import Axes, as_axes, as_axis, inexact, with_axes
+from rax.numpy.common import Axes, as_axes, as_axis, inexact, sequence, with_axes
 from rax.numpy.elementwise import ceil, clip, floor, isfinite, isnan, logical_not, round
 from rax.numpy.searching import where
 from rax.numpy.statistical import max, min, sum
@@ -184,7 +184,8 @@ def _hundredths(q: Any) -> Any:
 
 def _parts(q: Any) -> Tensor:
     """Parts as float64, in which positions are exact enough."""
-    return as_tensor(np.asarray(q) if isinstance(q, (list, tuple)) else q, float64)
+    items = sequence(q)
+    return as_tensor(q if items is None else np.asarray(items), float64)
 
 
 def _quantile(a: TensorLike, q: Any, axis: Axes, method: str, keepdims: bool, *, skip_nan: bool, name: str) -> Tensor:
@@ -290,7 +291,7 @@ def top_k(x: TensorLike, k: int, /, *, axis: int = -1, mode: str = "largest") ->
     size = value.shape[place]
     if mode not in ("largest", "smallest"):
         raise TypeInferenceError(f"top_k's mode is 'largest' or 'smallest', not {mode!r}")
-    if not isinstance(k, int) or k < 0 or (isinstance(size, int) and k > size):
+    if k < 0 or (isinstance(size, int) and k > size):
         raise TypeInferenceError(f"top_k takes from 0 to {size} elements of {value.type}, not {k}")
     order = sorting.ArgSort(place, mode == "largest")(cast(value, int8) if value.dtype is bool_ else value)
     chosen = slice_axis(order, place, 0, k)

@@ -8,7 +8,7 @@ from rax.frontend.promotion import TensorLike, as_value, promote_operands
 from rax.frontend.tensor import Tensor
 from rax.ir.errors import TypeInferenceError
 from rax.ir.types import float32
-from rax.numpy.common import inexact
+from rax.numpy.common import inexact, sequence
 from rax.numpy.creation import arange, zeros_like
 from rax.numpy.joining import concatenate
 from rax.numpy.manipulation import flip
@@ -128,7 +128,7 @@ def polyint(p: TensorLike, m: int = 1, k: Any = 0) -> Tensor:
         >>> polyint(asarray([2, 1]))
         Tensor([1., 1., 0.], dtype=float32)
     """
-    constants = list(k) if isinstance(k, (list, tuple)) else [k] * m
+    constants = sequence(k) or [k] * m
     if m < 0 or len(constants) != m:
         raise TypeInferenceError(f"polyint takes one constant for each of {m} orders, not {len(constants)}")
     value = Tensor(inexact(_coefficients("polyint", p), float32))

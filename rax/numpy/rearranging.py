@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from rax.frontend.promotion import TensorLike, as_value
@@ -139,7 +139,7 @@ def fliplr(m: TensorLike) -> Tensor:
     return flip(m, axis=1)
 
 
-def _each(function: Any, arrays: tuple[TensorLike, ...]) -> Any:
+def _each(function: Callable[[Tensor], Tensor], arrays: tuple[TensorLike, ...]) -> Any:
     results = [function(Tensor(as_value(array))) for array in arrays]
     return results[0] if len(results) == 1 else tuple(results)
 

@@ -14,7 +14,7 @@ from rax.ir import dims
 from rax.ir.dims import Shape, Size
 from rax.ir.errors import TypeInferenceError
 from rax.ir.types import as_dtype, bool_, broadcast_shapes, int8, int64
-from rax.numpy.common import ShapeLike, as_axis, as_shape
+from rax.numpy.common import ShapeLike, as_axis, as_shape, sequence
 from rax.numpy.elementwise import clip, logical_not, remainder
 from rax.numpy.indexing import take, take_along_axis
 from rax.numpy.manipulation import broadcast_to, moveaxis, reshape, stack
@@ -106,7 +106,7 @@ def choose(a: TensorLike, choices: Any, mode: str = "raise") -> Tensor:
         >>> choose(asarray([1, 0]), [asarray([10, 20]), asarray([30, 40])])
         Tensor([30, 20], dtype=int64)
     """
-    options = list(choices) if isinstance(choices, (list, tuple)) else [*Tensor(as_value(choices))]
+    options = sequence(choices) or [*Tensor(as_value(choices))]
     tensors = [Tensor(value) for value in promote_operands(*options)]
     places = Tensor(as_value(a))
     if places.dtype.kind not in ("int", "uint"):
@@ -230,7 +230,8 @@ def ix_(*args: TensorLike) -> tuple[Tensor, ...]:
     """
     result: list[Tensor] = []
     for axis, arg in enumerate(args):
-        value = as_value(np.asarray(arg) if isinstance(arg, (list, tuple)) else arg)
+        items = sequence(arg)
+        value = as_value(arg if items is None else np.asarray(items))
         if value.ndim != 1:
             raise TypeInferenceError(f"ix_ takes vectors, not {value.type}")
         if value.dtype is bool_:

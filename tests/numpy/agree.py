@@ -11,6 +11,7 @@ import rax
 import rax.numpy as rnp
 from rax.ir import dims
 from rax.ops.arrays import Array
+from tests.ops import laws
 
 Function = Callable[..., Any]
 SIZES: tuple[dict[str, int], ...] = ({"n": 3, "m": 2}, {"n": 1, "m": 5}, {"n": 0, "m": 2})
@@ -65,3 +66,21 @@ def agree_symbolic(
         concrete = [tuple(dims.evaluate(dims.dim(size), values) for size in shape) for shape in shapes]
         arrays = [draw(shape, dtype, seed) for seed, shape in enumerate(concrete)]
         same(graph(*arrays), due(*arrays), exact_dtype=exact_dtype)
+
+
+def differentiable(function: Function, *arrays: Array) -> None:
+    """The derivatives of a function at float64 arrays: forward against differences, reverse against forward, twice."""
+    graph = rax.trace(function, *arrays)
+    laws.check_jvp(graph, arrays, 1)
+    laws.check_vjp(graph, arrays, 1)
+    back, _ = laws.cotangent_graph(graph)
+    weights = [laws.random_like(value.type, 17) for value in graph.outputs if value.dtype.is_inexact]
+    laws.check_jvp(back, [*arrays, *weights], 1)
+
+
+def batches(function: Function, *arrays: Array) -> None:
+    """A batch of functions is a loop over its rows, with every array batched and with each alone."""
+    graph = rax.trace(function, *arrays)
+    rows = [[array + np.asarray(0.25 * row, array.dtype) for array in arrays] for row in range(3)]
+    for batched in laws.patterns(len(arrays)):
+        laws.check_batching(graph, rows, batched, 1)
