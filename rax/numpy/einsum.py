@@ -12,6 +12,7 @@ import opt_einsum
 from rax.frontend.promotion import promote_operands
 from rax.frontend.tensor import Tensor
 from rax.ir import dims
+from rax.ir.dims import Size
 from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
 from rax.numpy.common import sequence
@@ -52,7 +53,7 @@ def einsum(*operands: Any, optimize: Optimize = True) -> Tensor:
     """
     subscripts, values = _arguments(operands)
     terms, result = _parse(subscripts, values)
-    parts = [_diagonal(value, labels) for value, labels in zip(values, terms, strict=True)]
+    parts = _parts(values, terms)
     for step in _path(parts, result, optimize)[0]:
         chosen = [parts.pop(place) for place in sorted(step, reverse=True)][::-1]
         parts.append(_merged(chosen, {*result, *_flat([labels for _, labels in parts])}))
@@ -81,9 +82,22 @@ def einsum_path(*operands: Any, optimize: Optimize = True) -> tuple[list[Any], s
     """
     subscripts, values = _arguments(operands)
     terms, result = _parse(subscripts, values)
-    parts = [_diagonal(value, labels) for value, labels in zip(values, terms, strict=True)]
+    parts = _parts(values, terms)
     path, report = _path(parts, result, optimize, report=True)
     return ["einsum_path", *path], report
+
+
+def _parts(values: list[Value], terms: list[Labels]) -> list[tuple[Value, Labels]]:
+    """Operands with each label once, whose sizes fit."""
+    parts = [_diagonal(value, labels) for value, labels in zip(values, terms, strict=True)]
+    sizes: dict[str, Size] = {}
+    for value, labels in parts:
+        for label, size in zip(labels, value.shape, strict=True):
+            known = sizes.get(label, 1)
+            if size != known and 1 not in (size, known):
+                raise TypeInferenceError(f"the axes {label!r} have the sizes {known} and {size}")
+            sizes[label] = size if known == 1 else known
+    return parts
 
 
 def _arguments(operands: tuple[Any, ...]) -> tuple[str, list[Value]]:
@@ -260,10 +274,6 @@ def _contract(x: Value, left: Labels, y: Value, right: Labels, keep: set[str]) -
 def _without_stretched(x: Value, left: Labels, y: Value, right: Labels) -> tuple[Value, Labels, Value, Labels]:
     """Drop axes of size 1 that the other operand has with another size."""
     sizes = dict(zip(left, x.shape, strict=True)), dict(zip(right, y.shape, strict=True))
-    for label in sizes[0].keys() & sizes[1].keys():
-        first, second = sizes[0][label], sizes[1][label]
-        if first != second and 1 not in (first, second):
-            raise TypeInferenceError(f"the axes {label!r} have the sizes {first} and {second}")
     drop_left = {label for label in left if sizes[0][label] == 1 and sizes[1].get(label, 1) != 1}
     drop_right = {label for label in right if sizes[1][label] == 1 and sizes[0].get(label, 1) != 1}
     return (*_dropped(x, left, drop_left), *_dropped(y, right, drop_right))

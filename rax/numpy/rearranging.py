@@ -191,4 +191,5 @@ def resize(a: TensorLike, new_shape: ShapeLike) -> Tensor:
     if flat.size == 0:
         return zeros(shape, dtype=flat.dtype)
     copies = dims.floor_divide(total + flat.size - 1, flat.size)
-    return reshape(tile(flat, cast("Any", (copies,)))[slice(0, total)], shape)
+    whole = tile(flat, cast("Any", (copies,)))
+    return reshape(Tensor(shape_ops.slice_axis(whole.value, 0, 0, total)), shape)

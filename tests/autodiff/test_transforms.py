@@ -260,6 +260,8 @@ def test_symbolic_batch_survives_differentiation() -> None:
         (lambda: rax.grad(lambda x: x)(np.ones(3, F64)), "one real floating-point scalar"),
         (lambda: rax.grad(lambda x: rnp.sum(x))(np.arange(3)), "int64[3], and derivatives exist for floating"),
         (lambda: rax.grad(lambda x: x, argnums=2)(1.0), "argnums has 2, but the function was given 1"),
+        (lambda: rax.grad(lambda x: x, argnums="x")(1.0), "argnums is an int or a sequence of ints, not 'x'"),
+        (lambda: rax.jacrev(lambda x: x, argnums=(0, 1.5))(1.0), "argnums is an int or a sequence of ints, not (0,"),
         (lambda: rax.grad(lambda x: x)("text"), "argument 0 holds a str"),
         (lambda: rax.custom_vjp(lambda x: x)(1.0), "has no derivative yet"),
     ],
@@ -268,3 +270,22 @@ def test_what_cannot_be_differentiated_says_why(call: Callable[[], Any], message
     with pytest.raises(rax.DerivativeError) as caught:
         call()
     assert message in str(caught.value)
+
+
+def test_axes_and_arguments_may_be_numpys_integers() -> None:
+    first: Any = np.int64(0)
+    x = np.array([1.0, 2.0])
+    assert rax.grad(lambda x: x * x, argnums=first)(3.0) == 6
+    np.testing.assert_array_equal(rax.jacfwd(lambda x: x * x, argnums=first)(x), np.diag(2 * x))
+    assert [float(part) for part in rax.grad(lambda x, y: x * y, argnums=(first, 1))(3.0, 4.0)] == [4, 3]
+    np.testing.assert_array_equal(rax.vmap(lambda x: x * x, in_axes=first, out_axes=first)(x), x * x)
+
+
+def test_stop_gradient_takes_nests() -> None:
+    def function(x: Any) -> Any:
+        fixed = rax.stop_gradient({"x": x, "n": 2})
+        return x * fixed["x"] * fixed["n"]
+
+    assert rax.grad(function)(3.0) == 6
+    assert rax.jvp(function, (3.0,), (1.0,))[1] == 6
+    assert rax.vmap(rax.grad(function))(np.array([1.0, 2.0])).tolist() == [2, 4]

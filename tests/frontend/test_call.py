@@ -207,3 +207,14 @@ def test_tensors_without_inputs_count_as_arrays_so_a_loop_builds_no_graph(make: 
     np.testing.assert_array_equal(state["total"], [7, 7])
     graph = rax.trace(lambda x: run({"total": rnp.zeros((2,))}, x), rax.spec((2,)))
     np.testing.assert_array_equal(graph(np.ones(2, "float32"))["total"], [1, 1])
+
+
+def test_what_stands_in_the_wrong_place_is_named() -> None:
+    swapped: Any = (3,), "x"
+    with pytest.raises(
+        rax.TypeInferenceError, match=r"an input's name is a string, not \(3,\)(.|\n)*give the name first"
+    ):
+        rax.input(*swapped)
+    feed: Any = [np.ones(3)]
+    with pytest.raises(rax.BindingError, match="evaluate takes its inputs by name, in a dict, not as a list"):
+        rax.evaluate(rax.input("x", (3,)), feed)

@@ -371,3 +371,15 @@ def test_sums_and_products_of_shapes() -> None:
     assert dims.product(()) == 1
     assert dims.product((dim("n"), 2, dim("n"))) == dim("2*n*n")
     assert dims.shape_text((dim("n"), 2)) == "[n, 2]"
+
+
+def test_powers() -> None:
+    n = dim("n")
+    assert n**0 == 1
+    assert n**3 == n * n * n
+    assert (n + 1) ** 2 == n * n + 2 * n + 1
+    for power in (-1, 0.5, n):
+        with pytest.raises(ShapeError, match=f"the symbolic size n to the power {power} is no size"):
+            n**power
+    with pytest.raises(ShapeError, match="the symbolic size n as a power is no size"):
+        2**n

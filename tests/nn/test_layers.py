@@ -97,6 +97,7 @@ def test_initializers_have_the_variance_they_promise(name: str, shape: tuple[int
     [
         (lambda: nn.dropout(KEY, np.ones(2), 1.0), "dropout's rate is at least 0 and less than 1, not 1.0"),
         (lambda: nn.one_hot(np.ones(2), 3), "one_hot needs integers, not float64"),
+        (lambda: nn.one_hot(np.ones(2, int), -2), "one_hot needs a number of classes that is not negative, not -2"),
         (lambda: nn.flatten(np.float64(1)), "flatten needs a first axis to keep"),
         (lambda: nn.he_normal(KEY, (3,)), r"a weight has at least two axes, not the shape \(3,\)"),
     ],

@@ -100,7 +100,9 @@ def test_what_does_not_fit_is_refused() -> None:
         rnp.histogram(X, "auto")
     with pytest.raises(rax.TypeInferenceError, match="a histogram has a positive number of bins, not 0"):
         rnp.histogram(X, 0)
-    with pytest.raises(rax.TypeInferenceError, match=r"a histogram has weights int64\[2\] for elements of shape \[44\]"):
+    with pytest.raises(
+        rax.TypeInferenceError, match=r"a histogram has weights int64\[2\] for elements of shape \[44\]"
+    ):
         rnp.histogram(X, weights=x)
     with pytest.raises(rax.TypeInferenceError, match="of 2 coordinates has 3 numbers of bins and 2 ranges"):
         rnp.histogramdd(draw((5, 2)), [1, 2, 3])

@@ -95,7 +95,7 @@ def test_the_spread_of_equal_numbers_has_the_derivative_zero() -> None:
 
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_symbolic_sizes_and_batches(name: str) -> None:
-    function, due = (lambda x: getattr(rnp, name)(x, 0)), (lambda x: getattr(np, name)(x, axis=0))  # noqa: E731
+    function, due = (lambda x: getattr(rnp, name)(x, 0)), (lambda x: getattr(np, name)(x, axis=0))
     sizes: list[dict[str, int]] = [{"n": 3, "m": 2}, {"n": 1, "m": 4}]
     agree_symbolic(function, due, ("n", "m"), dtype="float64", sizes=sizes)
     batches(function, draw((3, 2), "float64"))

@@ -70,7 +70,7 @@ def test_the_value_padded_with_may_be_a_tensor() -> None:
 @pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "mean", "median"])
 def test_symbolic_sizes_and_batches(mode: str) -> None:
     sizes: list[dict[str, int]] = [{"n": 3, "m": 2}, {"n": 1, "m": 5}, {"n": 4, "m": 1}]
-    function, due = (lambda x: rnp.pad(x, (2, 1), mode)), (lambda x: np.pad(x, (2, 1), mode))  # noqa: E731
+    function, due = (lambda x: rnp.pad(x, (2, 1), mode)), (lambda x: np.pad(x, (2, 1), mode))
     agree_symbolic(function, due, ("n", "m"), dtype="float64", sizes=sizes)
     batches(function, draw((2, 3), "float64"))
 

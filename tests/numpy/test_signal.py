@@ -31,7 +31,9 @@ def test_every_pair_of_lengths(name: str, mode: Any) -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(rax.TypeInferenceError, match=r"convolve takes vectors that are not empty, not float32\[0\]"):
         rnp.convolve(draw((3,)), draw((0,)))
-    with pytest.raises(rax.TypeInferenceError, match=r"correlate takes vectors that are not empty, not float32\[2, 2\]"):
+    with pytest.raises(
+        rax.TypeInferenceError, match=r"correlate takes vectors that are not empty, not float32\[2, 2\]"
+    ):
         rnp.correlate(draw((2, 2)), draw((3,)))
     with pytest.raises(rax.TypeInferenceError, match="convolve's mode is one of full, same, valid, not 'half'"):
         rnp.convolve(draw((3,)), draw((3,)), "half")
