@@ -20,9 +20,11 @@ from rax.numpy.manipulation import concat
 from rax.numpy.rearranging import atleast_1d, atleast_2d, atleast_3d, ravel
 from rax.ops import shape as shape_ops
 from rax.ops.algebra import broadcast_to
+from rax.ops.arrays import Array
 from rax.ops.indexing import Gather
 from rax.ops.selection import cast as convert
 
+Sections = int | np.integer[Any] | Sequence[int] | Array
 _PLACES = "the positions fix the shape of the result: give Python integers, or compute them outside the traced function"
 
 
@@ -85,7 +87,7 @@ def column_stack(tup: Sequence[TensorLike]) -> Tensor:
     return concat([part[:, None] if part.ndim == 1 else part for part in parts], axis=1)
 
 
-def split(ary: TensorLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+def split(ary: TensorLike, indices_or_sections: Sections, axis: int = 0) -> list[Tensor]:
     """The parts along an axis: a number of equal ones, or cut before given positions.
 
     Args:
@@ -113,7 +115,7 @@ def split(ary: TensorLike, indices_or_sections: int | Sequence[int], axis: int =
     return array_split(Tensor(value), indices_or_sections, axis)
 
 
-def array_split(ary: TensorLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+def array_split(ary: TensorLike, indices_or_sections: Sections, axis: int = 0) -> list[Tensor]:
     """The parts along an axis, the first ones larger by one where they cannot be equal.
 
     Args:
@@ -146,7 +148,7 @@ def array_split(ary: TensorLike, indices_or_sections: int | Sequence[int], axis:
     return [value[(*before, slice(start, stop))] for start, stop in zip(cuts, [*cuts[1:], None], strict=True)]
 
 
-def hsplit(ary: TensorLike, indices_or_sections: int | Sequence[int]) -> list[Tensor]:
+def hsplit(ary: TensorLike, indices_or_sections: Sections) -> list[Tensor]:
     """The parts along the second axis, of a vector along its only one; see :func:`split`.
 
     Example:
@@ -157,7 +159,7 @@ def hsplit(ary: TensorLike, indices_or_sections: int | Sequence[int]) -> list[Te
     return split(ary, indices_or_sections, 1 if as_value(ary).ndim > 1 else 0)
 
 
-def vsplit(ary: TensorLike, indices_or_sections: int | Sequence[int]) -> list[Tensor]:
+def vsplit(ary: TensorLike, indices_or_sections: Sections) -> list[Tensor]:
     """The parts along the first axis; see :func:`split`.
 
     Example:
@@ -168,7 +170,7 @@ def vsplit(ary: TensorLike, indices_or_sections: int | Sequence[int]) -> list[Te
     return split(ary, indices_or_sections, 0)
 
 
-def dsplit(ary: TensorLike, indices_or_sections: int | Sequence[int]) -> list[Tensor]:
+def dsplit(ary: TensorLike, indices_or_sections: Sections) -> list[Tensor]:
     """The parts along the third axis; see :func:`split`.
 
     Example:

@@ -213,7 +213,7 @@ def put_along_axis(arr: TensorLike, indices: TensorLike, values: TensorLike, axi
     return moveaxis(Tensor(Scatter(value.ndim - 1, "set")(*lined)), -1, along)
 
 
-def ix_(*args: TensorLike) -> tuple[Tensor, ...]:
+def ix_(*args: TensorLike | Sequence[int]) -> tuple[Tensor, ...]:
     """Vectors of positions, shaped so that ``x[ix_(rows, columns)]`` picks every pair.
 
     Args:

@@ -13,6 +13,8 @@ import rax
 import rax.numpy as rnp
 
 F64 = "float64"
+LETTER: Any = "x"
+FRACTION: Any = (0, 1.5)
 
 
 def numeric_gradient(function: Callable[[np.ndarray], float], x: np.ndarray, step: float = 1e-6) -> np.ndarray:
@@ -260,8 +262,8 @@ def test_symbolic_batch_survives_differentiation() -> None:
         (lambda: rax.grad(lambda x: x)(np.ones(3, F64)), "one real floating-point scalar"),
         (lambda: rax.grad(lambda x: rnp.sum(x))(np.arange(3)), "int64[3], and derivatives exist for floating"),
         (lambda: rax.grad(lambda x: x, argnums=2)(1.0), "argnums has 2, but the function was given 1"),
-        (lambda: rax.grad(lambda x: x, argnums="x")(1.0), "argnums is an int or a sequence of ints, not 'x'"),
-        (lambda: rax.jacrev(lambda x: x, argnums=(0, 1.5))(1.0), "argnums is an int or a sequence of ints, not (0,"),
+        (lambda: rax.grad(lambda x: x, argnums=LETTER)(1.0), "argnums is an int or a sequence of ints, not 'x'"),
+        (lambda: rax.jacrev(lambda x: x, argnums=FRACTION)(1.0), "argnums is an int or a sequence of ints, not (0,"),
         (lambda: rax.grad(lambda x: x)("text"), "argument 0 holds a str"),
         (lambda: rax.custom_vjp(lambda x: x)(1.0), "has no derivative yet"),
     ],

@@ -380,6 +380,6 @@ def test_powers() -> None:
     assert (n + 1) ** 2 == n * n + 2 * n + 1
     for power in (-1, 0.5, n):
         with pytest.raises(ShapeError, match=f"the symbolic size n to the power {power} is no size"):
-            n**power
+            _ = n**power
     with pytest.raises(ShapeError, match="the symbolic size n as a power is no size"):
-        2**n
+        _ = 2**n

@@ -63,7 +63,9 @@ def test_greatest_common_divisors_in_a_batch() -> None:
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
 def test_mantissa_and_exponent(dtype: str) -> None:
     tiny = np.finfo(dtype).smallest_subnormal
-    x = np.concatenate([SPECIAL[1:], [tiny, 3 * tiny, np.finfo(dtype).max, 4095.999, 0.5, 0.4999999]]).astype(dtype)
+    x = np.concatenate([SPECIAL[1:], np.array([tiny, 3 * tiny, np.finfo(dtype).max, 4095.999, 0.5, 0.4999999])]).astype(
+        dtype
+    )
     same(rnp.frexp(x), np.frexp(x))
     same(rnp.frexp(2.0 ** np.arange(-20.0, 20)), np.frexp(2.0 ** np.arange(-20.0, 20)))
     mantissa, exponent = np.frexp(x)

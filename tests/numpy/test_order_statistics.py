@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_refused() -> None:
         rnp.quantile(x, 1.5)
     with pytest.raises(rax.RaxError, match="percentile takes parts from 0 to 100"):
         rnp.percentile(x, 101)
-    with pytest.raises(rax.RaxError, match="quantile's method is one of averaged_inverted_cdf, .* not 'best'"):
+    with pytest.raises(rax.RaxError, match=r"quantile's method is one of averaged_inverted_cdf, .* not 'best'"):
         rnp.quantile(x, 0.5, method="best")
     with pytest.raises(rax.TypeInferenceError, match=r"median of no elements is not defined: float32\[0\] has none"):
         rnp.median(np.zeros(0, "float32"))

@@ -71,7 +71,8 @@ def test_polynomials() -> None:
 
 def test_powers_of_each_element() -> None:
     x = np.array([-1.5, 0.0, 2.0])
-    for options in ({}, {"N": 2}, {"N": 5, "increasing": True}, {"N": 0}):
+    choices: list[dict[str, Any]] = [{}, {"N": 2}, {"N": 5, "increasing": True}, {"N": 0}]
+    for options in choices:
         agree(lambda x, o=options: rnp.vander(x, **o), lambda x, o=options: np.vander(x, **o), x)
     same(rnp.vander(np.array([2, 3])), np.vander(np.array([2, 3])))
     differentiable(rnp.vander, x)
