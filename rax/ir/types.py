@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NoReturn
+from weakref import WeakValueDictionary
 
 from rax.ir import dims
 from rax.ir.dims import Dim, Shape, Size
@@ -136,29 +139,36 @@ def promote(first: DType, second: DType) -> DType:
     return high if high.itemsize >= complex_dtype(low).itemsize else complex_dtype(low)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class TensorType:
     """The dtype and shape of a value; a shape may hold symbolic dims.
+
+    Equal types are one object, so that the types of a new node are compared and looked up by identity.
 
     Example:
         >>> TensorType(float32, (dims.dim("batch"), 64))
         float32[batch, 64]
     """
 
+    __slots__ = ("__weakref__", "dtype", "shape")
     dtype: DType
     shape: Shape
-    _hash: int = field(init=False, repr=False)  # looked up with every node made
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.dtype, self.shape)))
+    def __new__(cls, dtype: DType, shape: Shape) -> TensorType:
+        """The type of a dtype and shape, made or found."""
+        key = (dtype, shape)
+        with _making:
+            found = _known.get(key)
+            if found is None:
+                found = _known[key] = super().__new__(cls)
+                object.__setattr__(found, "dtype", dtype)
+                object.__setattr__(found, "shape", shape)
+        return found
 
-    def __hash__(self) -> int:
-        return self._hash
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a type never changes; make another with_{name}")
 
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        return isinstance(other, TensorType) and self.dtype is other.dtype and self.shape == other.shape
+    def __reduce__(self) -> tuple[object, tuple[DType, Shape]]:
+        return TensorType, (self.dtype, self.shape)
 
     def __repr__(self) -> str:
         return f"{self.dtype.name}{dims.shape_text(self.shape)}"
@@ -185,6 +195,10 @@ class TensorType:
     def with_dtype(self, dtype: DType) -> TensorType:
         """This shape with another dtype."""
         return TensorType(dtype, self.shape)
+
+
+_known: WeakValueDictionary[tuple[DType, Shape], TensorType] = WeakValueDictionary()
+_making = threading.Lock()
 
 
 def tensor_type(shape: Iterable[int | str | Dim] | int | str | Dim, dtype: object = float32) -> TensorType:
