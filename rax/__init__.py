@@ -45,11 +45,14 @@ _NAMES = {
     "checkpoint": "rax.frontend.functions",
     "custom_vjp": "rax.frontend.functions",
     "stop_gradient": "rax.frontend.functions",
+    "custom_jvp": "rax.frontend.functions",
     "cond": "rax.frontend.control",
     "switch": "rax.frontend.control",
     "while_loop": "rax.frontend.control",
     "fori_loop": "rax.frontend.control",
     "scan": "rax.frontend.control",
+    "map": "rax.frontend.loops",
+    "associative_scan": "rax.frontend.loops",
     "compile": "rax.runtime.executable",
     "save": "rax.format.files",
     "load": "rax.format.files",
@@ -67,8 +70,9 @@ if TYPE_CHECKING:
     from rax.format.files import load, save
     from rax.frontend.call import evaluate, jit
     from rax.frontend.control import cond, fori_loop, scan, switch, while_loop
-    from rax.frontend.functions import checkpoint, custom_vjp, stop_gradient
+    from rax.frontend.functions import checkpoint, custom_jvp, custom_vjp, stop_gradient
     from rax.frontend.jacobians import hessian, jacfwd, jacrev, vmap
+    from rax.frontend.loops import associative_scan, map
     from rax.frontend.tensor import Tensor
     from rax.frontend.trace import input, param, spec, trace
     from rax.frontend.transforms import grad, jvp, value_and_grad, vjp
@@ -110,9 +114,11 @@ __all__ = [
     "TypeInferenceError",
     "UnboundInputError",
     "VerificationError",
+    "associative_scan",
     "checkpoint",
     "compile",
     "cond",
+    "custom_jvp",
     "custom_vjp",
     "evaluate",
     "fori_loop",
@@ -124,6 +130,7 @@ __all__ = [
     "jit",
     "jvp",
     "load",
+    "map",
     "nn",
     "numpy",
     "optim",

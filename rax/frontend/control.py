@@ -6,9 +6,10 @@ Functions given here may use tensors from outside; those become operands of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rax.frontend.promotion import is_number
+from rax.frontend.segments import segmented
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.frontend.trace import Capture, capture, close
 from rax.ir import dims, trail
@@ -153,7 +154,13 @@ def _check_carry(name: str, before: Tree, types: Sequence[Value], after: Tree, r
 
 
 def scan(
-    f: Function, init: Any, xs: Any = None, length: Size | str | None = None, reverse: bool = False
+    f: Function,
+    init: Any,
+    xs: Any = None,
+    length: Size | str | None = None,
+    reverse: bool = False,
+    *,
+    checkpoint: int | Literal["sqrt"] | None = None,
 ) -> tuple[Any, Any]:
     """Loop over the leading axis of arrays, passing a carry along; differentiable both ways.
 
@@ -163,12 +170,17 @@ def scan(
         xs: arrays with a common leading size, in any nest; None for none.
         length: the number of rounds, needed where there are no ``xs``.
         reverse: whether to go from the last slice to the first.
+        checkpoint: how many rounds go from one carry that is kept for reverse mode to the next; what
+            the rounds between compute is computed again on the way back. With ``"sqrt"``, the square
+            root of the length: memory then grows like that root, not like the length, for the work
+            of one more run forward. None keeps everything.
 
     Returns:
         ``(carry, ys)``: the last carry, and each ``y`` stacked along a leading axis.
 
     Raises:
         TypeInferenceError: the carry changes its type, or sizes differ.
+        RaxError: ``checkpoint`` is no positive number, or is ``"sqrt"`` of a symbolic length.
 
     Example:
         >>> import numpy as np
@@ -198,7 +210,9 @@ def scan(
     new, _ = split(captured.outputs, out_carry.leaf_count)
     _check_carry("scan", carry_tree, carry, out_carry, new)
     loop = Scan(_plain(close(captured)), len(captured.free), len(carry), rounds, reverse)
-    final, stacked = split(loop.results(*captured.free, *carry, *values), len(carry))
+    operands = (*captured.free, *carry, *values)
+    results = loop.results(*operands) if checkpoint is None else segmented(loop, operands, checkpoint)
+    final, stacked = split(results, len(carry))
     return _tensors(carry_tree, final), _tensors(y_tree, stacked)
 
 

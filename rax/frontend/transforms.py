@@ -134,7 +134,7 @@ def backward(loss: Tensor, params: Any) -> Any:
     return tensors(tree, [zeros(v.type) if part is None else part for v, part in zip(values, parts, strict=True)])
 
 
-def _like(tree: Tree, types: Sequence[TensorType], nest: Any, what: str) -> list[Derivative]:
+def values_like(tree: Tree, types: Sequence[TensorType], nest: Any, what: str) -> list[Derivative]:
     """The leaves of a nest of derivatives as values of given types."""
     values: list[Derivative] = []
     for leaf, wanted in zip(leaves_like(tree, nest, what), types, strict=True):
@@ -172,7 +172,7 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     def build(first: Sequence[Any], second: Sequence[Any]) -> tuple[Any, Any]:
         got = capture_arguments(function, tuple(first), {}, range(len(first)))
         tree = flatten(tuple(first))[1]
-        moved = _like(tree, [value.type for value in got.values], tuple(second), "tangents")
+        moved = values_like(tree, [value.type for value in got.values], tuple(second), "tangents")
         seeds = {i: t for i, t in zip(got.part.inputs, moved, strict=True) if t is not None}
         results, pushed = push(TRANSFORMS, got.outputs, seeds, transposable=False)
         filled = [zeros(r.type) if t is None else t for r, t in zip(results, pushed, strict=True)]
@@ -208,7 +208,7 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> Any:
 
     def pullback(cotangent: Any) -> Any:
         given = [isinstance(leaf, Tensor) for leaf in flatten(cotangent)[0]]
-        cts = _like(got.out_tree, [value.type for value in got.outputs], cotangent, "the cotangent")
+        cts = values_like(got.out_tree, [value.type for value in got.outputs], cotangent, "the cotangent")
         parts = pull_values((*cts, *[None] * len(got.aux)))
         filled = [zeros(i.type) if part is None else part for i, part in zip(got.part.inputs, parts, strict=True)]
         result = by_argument(got.trees, got.at_values(filled), range(len(primals)))

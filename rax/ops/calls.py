@@ -1,4 +1,4 @@
-"""Operations that run a graph as a unit: ``checkpoint`` and ``custom_vjp``."""
+"""Operations that run a graph as a unit: ``checkpoint``, ``custom_jvp`` and ``custom_vjp``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ from rax.ir.graph import Graph
 from rax.ir.node import Value, new_input
 from rax.ir.op import Derivative, Op, Transforms, op
 from rax.ir.types import DType, TensorType
-from rax.ops.algebra import add, all_batched
+from rax.ops.algebra import add, all_batched, zeros
 from rax.ops.arrays import Array
 from rax.ops.elementwise import multiply
 from rax.ops.samples import FLOATS, normal, reject, sample
-from rax.ops.subgraphs import check_operands, check_same, fill, flags, invert, pick, present, split, unpick
+from rax.ops.subgraphs import (
+    check_operands,
+    check_same,
+    fill,
+    flags,
+    invert,
+    pick,
+    present,
+    split,
+    unpick,
+    varying_outputs,
+)
 
 Evaluate = Callable[[Graph, list[Array]], list[Array]]
 
@@ -109,8 +120,109 @@ def _backward(dtype: DType) -> Graph:
     return Graph((kept, ct), (add(multiply(kept, ct), multiply(kept, ct)),))
 
 
+class Custom(Op):
+    """A graph, ``primal``, whose derivative the user gives as further graphs.
+
+    A subclass fills ``linearize``, and ``forward`` where that is another.
+    """
+
+    primal: Graph
+
+    holds_graphs = True
+
+    def reference_with(self, evaluate: Evaluate, *arrays: Array) -> tuple[Array, ...]:
+        """What the primal graph gives."""
+        return tuple(evaluate(self.primal, list(arrays)))
+
+    def pull_back(
+        self,
+        transforms: Transforms,
+        cotangents: tuple[Derivative, ...],
+        linear: tuple[bool, ...],
+        operands: tuple[Value, ...],
+    ) -> tuple[Derivative, ...]:
+        """The primal graph's own transpose: here the node itself is linear."""
+        back = transforms.transpose(self.primal, linear)
+        cts = fill(cotangents, self.primal.out_types)
+        return unpick(back.inline((*pick(operands, invert(linear)), *cts)), linear)
+
+    def batch_results(
+        self, transforms: Transforms, size: Size, batched: tuple[bool, ...], operands: tuple[Value, ...]
+    ) -> tuple[Value, ...]:
+        """Every graph batched; operands the rows share are repeated, so that cotangents sum."""
+        graphs = {name: batch_fully(transforms, graph, size) for name, graph in self.attributes().items()}
+        return type(self)(**graphs).results(*all_batched(size, batched, operands))
+
+
+def _rule(dtype: DType) -> Graph:
+    """A derivative for samples, the true one: (x, dx) -> (x * x, 2 x dx)."""
+    x, dx = _inputs(dtype, "x", "dx")
+    return Graph((x, dx), (multiply(x, x), add(multiply(x, dx), multiply(x, dx))))
+
+
+@op("custom_jvp", since=1)
+class CustomJvp(Custom):
+    """A graph whose derivative the user gives in forward mode.
+
+    ``primal`` maps operands to results; ``rule`` maps operands and their tangents to results and
+    theirs, linearly in the tangents. Tangents of what is no floating-point number are zeros. Reverse
+    mode is the transpose of the rule.
+    """
+
+    primal: Graph
+    rule: Graph
+
+    dtypes = FLOATS
+
+    def result(self, *operands: TensorType) -> tuple[TensorType, ...]:
+        check_operands("custom_jvp", self.primal, operands)
+        check_operands("custom_jvp: rule", self.rule, (*operands, *operands))
+        results = self.primal.out_types
+        check_same("custom_jvp", "the rule returns other results", (*results, *results), self.rule.out_types)
+        return results
+
+    def forward(
+        self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
+    ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
+        """The rule inlined."""
+        moved = fill(tangents, [value.type for value in primals])
+        results, pushed = split(self.rule.inline((*primals, *moved)), len(self.primal.outputs))
+        return results, _inexact(pushed)
+
+    def linearize(
+        self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
+    ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
+        """The rule's derivative by its tangents, at zero: since it is linear, this is the rule itself.
+
+        So a loop in the rule that moves values and tangents along together is split like any other.
+        """
+        count, active = len(primals), flags(tangents)
+        parts = transforms.linearize(self.rule, (*[False] * count, *active))
+        primal, linear, nonzero = parts
+        if not any(getattr(node.op, "holds_graphs", False) for node in self.rule.nodes):
+            varying = varying_outputs(primal, pick(primal.inputs[count:], active))
+            if any(varying[len(nonzero) :]):
+                raise DerivativeError(
+                    "the rule of a custom_jvp is not linear in the tangents, so it cannot be transposed",
+                    fix="let the rule only scale and add tangents, or use forward mode (jvp, jacfwd)",
+                )
+        start = [zeros(value.type) for value in primals]
+        results, _, residuals = split(
+            primal.inline((*primals, *start)), len(self.primal.outputs), len(self.primal.outputs)
+        )
+        pushed = unpick(linear.inline((*residuals, *present(tangents))), nonzero)
+        return results, pushed[len(results) :]
+
+    samples = (sample(normal(3), primal=_primal, rule=_rule),)
+    rejects = (reject(normal(2), primal=_primal, rule=_rule, match="custom_jvp: the graph takes"),)
+
+
+def _inexact(values: tuple[Value, ...]) -> tuple[Derivative, ...]:
+    return tuple(value if value.dtype.is_inexact else None for value in values)
+
+
 @op("custom_vjp", since=1)
-class CustomVjp(Op):
+class CustomVjp(Custom):
     """A graph whose reverse-mode derivative the user gives.
 
     ``primal`` maps operands to results; ``forward`` maps them to results and residuals; ``backward``
@@ -122,7 +234,6 @@ class CustomVjp(Op):
     backward_pass: Graph
 
     dtypes = FLOATS
-    holds_graphs = True
 
     def result(self, *operands: TensorType) -> tuple[TensorType, ...]:
         check_operands("custom_vjp", self.primal, operands)
@@ -132,9 +243,6 @@ class CustomVjp(Op):
         check_operands("custom_vjp: backward", self.backward_pass, (*residuals, *results))
         check_same("custom_vjp", "backward returns other cotangents", operands, self.backward_pass.out_types)
         return self.primal.out_types
-
-    def reference_with(self, evaluate: Evaluate, *arrays: Array) -> tuple[Array, ...]:
-        return tuple(evaluate(self.primal, list(arrays)))
 
     def linearize(
         self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
@@ -158,25 +266,6 @@ class CustomVjp(Op):
                 fix="use reverse mode (grad, vjp, jacrev), or leave out custom_vjp",
             ) from None
         return results, onward.inline((*residuals, *fill(tangents, [value.type for value in primals])))
-
-    def pull_back(
-        self,
-        transforms: Transforms,
-        cotangents: tuple[Derivative, ...],
-        linear: tuple[bool, ...],
-        operands: tuple[Value, ...],
-    ) -> tuple[Derivative, ...]:
-        """The primal graph's own transpose: here the node itself is linear."""
-        back = transforms.transpose(self.primal, linear)
-        cts = fill(cotangents, self.primal.out_types)
-        return unpick(back.inline((*pick(operands, invert(linear)), *cts)), linear)
-
-    def batch_results(
-        self, transforms: Transforms, size: Size, batched: tuple[bool, ...], operands: tuple[Value, ...]
-    ) -> tuple[Value, ...]:
-        """All three graphs batched; operands the rows share are repeated, so that cotangents sum."""
-        graphs = [batch_fully(transforms, g, size) for g in (self.primal, self.forward_pass, self.backward_pass)]
-        return CustomVjp(*graphs).results(*all_batched(size, batched, operands))
 
     samples = (sample(normal(3), primal=_primal, forward_pass=_forward, backward_pass=_backward),)
     rejects = (

@@ -19,8 +19,9 @@ from rax.ir.node import Constant, Literal, Node
 from rax.ir.op import Op
 from rax.ir.trail import NOWHERE, Origin
 from rax.ir.types import TensorType
-from rax.ops.calls import Checkpoint, CustomVjp
+from rax.ops.calls import Checkpoint, Custom
 from rax.ops.families import Composite
+from rax.ops.shape import Slice
 from rax.runtime.reference import failure
 
 # Results that share their first operand's buffer; a reshape only where that is dense.
@@ -30,7 +31,7 @@ VIEWS = frozenset({"reshape", "permute_dims", "slice", "broadcast_to", "flip", "
 _DENSE = frozenset({"reshape", "matmul", "conv", "sliding_windows", "pad"})
 
 # Which of the graphs an operation holds it runs; one that is not listed runs all of them.
-_RUNS = {"custom_vjp": ("primal",)}
+_RUNS = {"custom_vjp": ("primal",), "custom_jvp": ("primal",)}
 
 
 @dataclass(slots=True)
@@ -335,7 +336,7 @@ class _Builder:
         view = op.name in VIEWS and (dense or op.name != "reshape")
         if op.name in _DENSE:
             dense = True
-        elif view and op.name != "stop_gradient":
+        elif view and op.name != "stop_gradient" and not _takes_rows(op, self._types[operands[0]]):
             dense = False
         buffer = self._buffers[operands[0]] if view else None
         results = tuple([self.new(type, buffer, dense=dense) for type in types])
@@ -367,13 +368,20 @@ class _Builder:
         return Plan(graph, {}, tuple(steps), self._types, structure)
 
 
+def _takes_rows(op: Op, x: TensorType) -> bool:
+    """Whether an operation is a slice of neighbours along the first axis: that is as dense as the whole."""
+    if not isinstance(op, Slice):
+        return False
+    return set(op.steps) == {1} and set(op.starts[1:]) <= {0} and op.stops[1:] == x.shape[1:]
+
+
 def body_of(op: Op, types: Sequence[TensorType]) -> Graph | None:
     """A graph that computes the same as an operation, where it has one."""
     if isinstance(op, Composite):
         return op.body(*types)
     if isinstance(op, Checkpoint):
         return op.body
-    return op.primal if isinstance(op, CustomVjp) else None
+    return op.primal if isinstance(op, Custom) else None
 
 
 def graphs_run(op: Op) -> list[Graph]:
