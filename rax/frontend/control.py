@@ -191,17 +191,7 @@ def scan(
     """
     carry, carry_tree = _values(init)
     values, xs_tree = _values(xs)
-    rounds = None if length is None else dims.dim(length)
-    for path, value in zip(paths(xs_tree, "xs"), values, strict=True):
-        _require(value.ndim > 0, f"scan: {path} has no leading axis", "give it one")
-        rounds = value.shape[0] if rounds is None else rounds
-        _require(
-            value.shape[0] == rounds,
-            f"scan: {path} has leading size {value.shape[0]}, not {rounds}",
-            "give all xs the same leading size",
-        )
-    if rounds is None:
-        raise TypeInferenceError("scan needs xs or a length", source=trail.here().source, fix="give length=")
+    rounds = _rounds(values, paths(xs_tree, "xs"), length)
     slices = [value.type.with_shape(value.shape[1:]) for value in values]
     captured = capture(f, [_specs(carry_tree, carry), unflatten(xs_tree, slices)], ["carry", "x"])
     if len(captured.out_tree.children) != 2 or captured.out_tree.keys:
@@ -214,6 +204,22 @@ def scan(
     results = loop.results(*operands) if checkpoint is None else segmented(loop, operands, checkpoint)
     final, stacked = split(results, len(carry))
     return _tensors(carry_tree, final), _tensors(y_tree, stacked)
+
+
+def _rounds(values: Sequence[Value], labels: Sequence[str], length: Size | str | None) -> Size:
+    """How many rounds a scan has: its length, or the leading size of what it goes over."""
+    rounds = None if length is None else dims.dim(length)
+    for label, value in zip(labels, values, strict=True):
+        _require(value.ndim > 0, f"scan: {label} has no leading axis", "give it one")
+        rounds = value.shape[0] if rounds is None else rounds
+        _require(
+            value.shape[0] == rounds,
+            f"scan: {label} has leading size {value.shape[0]}, not {rounds}",
+            "give all xs the same leading size",
+        )
+    if rounds is None:
+        raise TypeInferenceError("scan needs xs or a length", source=trail.here().source, fix="give length=")
+    return rounds
 
 
 def while_loop(cond_fun: Function, body_fun: Function, init: Any) -> Any:

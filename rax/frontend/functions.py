@@ -89,7 +89,7 @@ class _Custom:
             args = bound.args
             if bound.kwargs:
                 raise TreeError(
-                    f"{self.__name__!r} takes {', '.join(bound.kwargs)} by name only, where its derivative has no place",
+                    f"{self.__name__!r} takes {', '.join(bound.kwargs)} by name only, which no derivative can",
                     fix="make it an argument by position, or bind it with functools.partial or a lambda",
                 )
         if self in _rules.get():

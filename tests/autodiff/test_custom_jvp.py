@@ -160,7 +160,7 @@ def defined(rule: Any) -> Any:
         (lambda: defined(lambda p, t: (p[0], t[0]))("a"), rax.DerivativeError, "argument 0 holds a str, which is no a"),
         (
             lambda: rax.custom_jvp(lambda x, *, y: x)(1.0, y=2.0),
-            rax.TreeError, "takes y by name only, where its derivative has no place",
+            rax.TreeError, "takes y by name only, which no derivative can",
         ),
     ],
 )  # fmt: skip
