@@ -16,6 +16,7 @@ services.provide(
     array_literal="rax.ops.arrays:literal",
     literal="rax.ops.arrays:literal_from_bytes",
     registry="rax.ops:registry",
+    composite="rax.ops.composites:UserComposite",
     backward="rax.frontend.transforms:backward",
     array_namespace="rax.numpy.inspection:namespace",
 )
@@ -46,6 +47,7 @@ _NAMES = {
     "custom_vjp": "rax.frontend.functions",
     "stop_gradient": "rax.frontend.functions",
     "custom_jvp": "rax.frontend.functions",
+    "composite": "rax.frontend.composites",
     "cond": "rax.frontend.control",
     "switch": "rax.frontend.control",
     "while_loop": "rax.frontend.control",
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from rax import nn, numpy, optim, random
     from rax.format.files import load, save
     from rax.frontend.call import evaluate, jit
+    from rax.frontend.composites import composite
     from rax.frontend.control import cond, fori_loop, scan, switch, while_loop
     from rax.frontend.functions import checkpoint, custom_jvp, custom_vjp, stop_gradient
     from rax.frontend.jacobians import hessian, jacfwd, jacrev, vmap
@@ -117,6 +120,7 @@ __all__ = [
     "associative_scan",
     "checkpoint",
     "compile",
+    "composite",
     "cond",
     "custom_jvp",
     "custom_vjp",

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from rax.format.attributes import GraphIndex, TensorIndex
 from rax.format.header import GraphRow, Header, OpRow
-from rax.format.limits import MAX_INLINED_NODES, at_most, refuse
-from rax.ir import trail
+from rax.format.limits import refuse
+from rax.ir import services, trail
 from rax.ir.attributes import make_op
 from rax.ir.errors import RaxError
 from rax.ir.graph import Graph
@@ -61,8 +61,7 @@ class _Builder:
         self.literals = literals
         self.registry = registry
         self.graphs: list[Graph] = []
-        self.ops: dict[int, Op | Graph] = {}
-        self.inlined = 0
+        self.ops: dict[int, Op] = {}
 
     def graph(self, row: GraphRow, where: str) -> Graph:
         """A graph; those before it are built."""
@@ -76,16 +75,12 @@ class _Builder:
                 op = self.ops[number] = self.op(self.header.ops[number], f"ops[{number}]")
             count = len(values)
             operands = [leaves[~ref] if ref < 0 else values[count - ref] for ref in refs]
-            if isinstance(op, Graph):
-                outputs = self.inline(op, operands, f"{where}.nodes[{place}]")
-                nodes.append(None)
-            else:
-                try:
-                    node = apply(op, operands)
-                except Exception as error:  # noqa: BLE001  # a rule may raise anything on what no front end makes
-                    _refused("op-refused", op, error, f"{where}.nodes[{place}]")
-                outputs = node.outputs
-                nodes.append(node)
+            try:
+                node = apply(op, operands)
+            except Exception as error:  # noqa: BLE001  # a rule may raise anything on what no front end makes
+                _refused("op-refused", op, error, f"{where}.nodes[{place}]")
+            outputs = node.outputs
+            nodes.append(node)
             types = tuple([value.type for value in outputs])
             if types != due:
                 name = self.header.ops[number].name
@@ -97,24 +92,24 @@ class _Builder:
         origins = self.origins(row, nodes)
         return Graph(inputs, outputs, row.in_tree, row.out_tree, row.output_names, origins)
 
-    def origins(self, row: GraphRow, nodes: list[Node | None]) -> dict[Node, Origin]:
-        """Where nodes came from; nodes of an inlined body have no origin."""
+    def origins(self, row: GraphRow, nodes: list[Node]) -> dict[Node, Origin]:
+        """Where nodes came from."""
         origins: dict[Node, Origin] = {}
         place = 0
         for number, count in row.origins:
             if number is not None:
                 origin = self.header.origins[number]
-                origins.update((node, origin) for node in nodes[place : place + count] if node is not None)
+                origins.update((node, origin) for node in nodes[place : place + count])
             place += count
         return origins
 
-    def op(self, row: OpRow, where: str) -> Op | Graph:
-        """The operation of a row, or the body that stands for it where it is unknown."""
+    def op(self, row: OpRow, where: str) -> Op:
+        """The operation of a row; one of somebody's own that is unknown is what its body says."""
         cls = self.registry.get(row.name)
         if cls is not None and cls.since == row.since:
             return self.known(cls, row, where)
         if row.body is not None:
-            return self.graphs[row.body]
+            return self.foreign(row, self.graphs[row.body], where)
         code = "unknown-op" if cls is None else "op-version"
         known = "unknown" if cls is None else f"known as of format version {cls.since}"
         what = f"the operation {row.name!r} of format version {row.since} is {known}"
@@ -122,25 +117,27 @@ class _Builder:
 
     def known(self, cls: type[Op], row: OpRow, where: str) -> Op:
         """An operation of the registry, its attributes checked against the types of its fields."""
-        attributes = {name: map_attribute(value, self.attribute) for name, value in row.attributes.items()}
         try:
-            return make_op(cls, attributes)
+            return make_op(cls, self.attributes(row))
         except Exception as error:  # noqa: BLE001  # a class is free to refuse an attribute in its own way
             return _refused("bad-attribute", cls, error, where)
+
+    def foreign(self, row: OpRow, body: Graph, where: str) -> Op:
+        """An operation that is not in the registry."""
+        try:
+            return services.get("composite")(row.name, self.attributes(row), body)
+        except RaxError as error:
+            refuse("bad-op", error.what, where)
+
+    def attributes(self, row: OpRow) -> dict[str, Any]:
+        """The attributes of a row, graphs and tensors in place."""
+        return {name: map_attribute(value, self.attribute) for name, value in row.attributes.items()}
 
     def attribute(self, item: Any) -> Any:
         """An item of an attribute, its graph or tensor in place of the row."""
         if isinstance(item, GraphIndex):
             return self.graphs[item.row]
         return self.literals[item.row] if isinstance(item, TensorIndex) else item
-
-    def inline(self, body: Graph, operands: list[Value], where: str) -> tuple[Value, ...]:
-        """A body over operands."""
-        if list(body.in_types) != [value.type for value in operands]:
-            refuse("wrong-type", "the body of an operation has other operands", where)
-        self.inlined += len(body.nodes)
-        at_most(self.inlined, MAX_INLINED_NODES, "nodes of inlined bodies", where)
-        return body.inline(operands)
 
 
 def _refused(code: str, op: Op | type[Op], error: Exception, where: str) -> NoReturn:

@@ -12,7 +12,7 @@ from rax.format.trees import TreeWriter
 from rax.format.wire import pack_array, packb
 from rax.ir.dims import Dim
 from rax.ir.graph import Graph
-from rax.ir.node import Constant, Literal, Node, Value, new_input
+from rax.ir.node import Constant, Literal, Node, Value
 from rax.ir.op import Op
 from rax.ir.program import Program
 from rax.ir.trail import NOWHERE, Origin
@@ -160,16 +160,24 @@ class ProgramWriter:
         if since is None:
             refuse("bad-op", f"the operation {op.name!r} is not registered, so no file may hold it", "ops")
         where = f"ops[{op.name}]"
+        body = None if since else self._body(op, node, where)
         attributes = {
-            name: self._attribute(value, f"{where}.{name}", depth) for name, value in sorted(op.attributes().items())
+            name: self._attribute(value, f"{where}.{name}", depth)
+            for name, value in sorted(op.attributes().items())
+            if body is None or value is not body
         }
         if since:
             return [op.name, since, attributes]
-        if type(op).expand is Op.expand:
+        return [op.name, 0, attributes, self._graph(cast("Graph", body), depth + 1)]
+
+    def _body(self, op: Op, node: Node, where: str) -> Graph:
+        """What an operation of the user's own computes from operands such as the node's."""
+        if "." not in op.name:
+            refuse("bad-op", f"{op.name!r} is no operation of the format, and a name of your own has a dot", where)
+        body = getattr(op, "body", None)
+        if not callable(body):
             refuse("bad-op", f"{op.name!r} is no operation of the format and has no body", where, "give it expand")
-        operands = [new_input(f"operand{n}", value.type) for n, value in enumerate(node.inputs)]
-        body = Graph(operands, (op.expand(*operands),), origins={})
-        return [op.name, 0, attributes, self._graph(body, depth + 1)]
+        return cast("Graph", body(*[value.type for value in node.inputs]))
 
     def _attribute(self, value: Any, where: str, depth: int, nesting: int = 0) -> Any:
         if value is None or type(value) in (bool, int, str):

@@ -179,6 +179,8 @@ class _Reader:
         name, since = as_text(row[0], f"{where}[0]", shortest=1), as_int(row[1], f"{where}[1]")
         if (since == 0) != (len(row) == 4):
             refuse("bad-op", "an operation has a body if, and only if, it is since version 0", where)
+        if (since == 0) != ("." in name):
+            refuse("bad-op", "the name of an operation has a dot if, and only if, it is since version 0", where)
         body = as_index(row[3], self.graph_count, "graphs", f"{where}[3]") if since == 0 else None
         reader = AttributeReader(self.sizes, self.types, len(self.tensors), self.graph_count)
         attributes = reader.read(row[2], f"{where}[2]")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from rax.ir import trail
 from rax.ir.dims import Shape, Size
@@ -23,7 +23,7 @@ INLINE_KEY_BYTES = 1024
 class Operation:
     """What a node applies: named, hashable, and able to type its results."""
 
-    name: ClassVar[str]
+    name: str
     key: tuple[Any, ...]
 
     def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:

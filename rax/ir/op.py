@@ -60,7 +60,7 @@ class Op(Operation):
     * ``samples``, and where they exist ``edges`` and ``rejects``: what the laws run on.
     """
 
-    name: ClassVar[str]
+    name: str
     since: ClassVar[int]
     nondiff: ClassVar[str] = ""
     forward_only: ClassVar[str] = ""
@@ -128,7 +128,11 @@ class Op(Operation):
 
         old = self.attributes()
         new = {name: map_attribute(value, replace) for name, value in old.items()}
-        return self if new == old else type(self)(**new)
+        return self if new == old else self.with_attributes(new)
+
+    def with_attributes(self, attributes: Mapping[str, Any]) -> Op:
+        """The operation with other attributes."""
+        return type(self)(**attributes)
 
     # The slots. They raise here; ``check`` refuses a registered class that leaves them so.
 
@@ -159,7 +163,7 @@ class Op(Operation):
         """Cotangents of the linear operands (None for others); only their types may be read."""
         raise DerivativeError(f"{self.name} is not linear, so it has no transpose")
 
-    def expand(self, *operands: Value) -> Value:
+    def expand(self, *operands: Value) -> Value | tuple[Value, ...]:
         """A composite's body, in other operations."""
         raise NotImplementedError(f"{type(self).__name__}.expand")
 
@@ -276,8 +280,8 @@ def op(name: str, *, since: int) -> Callable[[type[T]], type[T]]:
 
     Args:
         name: the name in files and text; the array API's where it has one.
-        since: the format version that first had this operation; 0 for one of your own, whose body
-            files then carry, so that they load where it is unknown.
+        since: the format version that first had this operation; 0 for one of your own, whose name has
+            a dot and whose body files carry, so that they load where it is unknown.
 
     Raises:
         RaxError: a slot is missing, or more than one says how to differentiate.
@@ -288,6 +292,8 @@ def op(name: str, *, since: int) -> Callable[[type[T]], type[T]]:
         cls.since = since
         done = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         problems = list(missing_slots(done))
+        if (since == 0) != ("." in name):
+            problems.append("a name has a dot if, and only if, the operation is your own (since=0)")
         if problems:
             raise RaxError(
                 f"the operation {name!r} is incomplete: {'; '.join(problems)}",

@@ -269,20 +269,28 @@ class _Parser:
                     self.fail(f"the attribute {key!r} is given twice", place)
                 attributes[key] = value
         self.need(":")
-        cls = self.registry.get(name)
-        if cls is None:
-            self.fail(f"there is no operation {name!r}", start, fix=self.suggestion(name))
         try:
-            op = self.plain.get(cls) if not attributes else None
-            if op is None:
-                op = make_op(cls, attributes)
-                if not attributes:
-                    self.plain[cls] = op
-            node = apply(op, operands)
+            node = apply(self.op(name, attributes, start), operands)
         except _REFUSALS as error:
             self.refuse(error, start, "" if isinstance(error, RaxError) else f"{name} refuses its operands: ")
         self.check_types(node)
         return node.outputs
+
+    def op(self, name: str, attributes: dict[str, Any], start: int) -> Op:
+        """The operation of a name; one of somebody's own that is unknown is what its body says."""
+        cls = self.registry.get(name)
+        if cls is None:
+            if isinstance(attributes.get("body"), Graph):
+                return services.get("composite")(name, attributes, attributes.pop("body"))
+            self.fail(f"there is no operation {name!r}", start, fix=self.suggestion(name))
+        if "." in name:
+            attributes.pop("body", None)  # the registry knows better
+        op = self.plain.get(cls) if not attributes else None
+        if op is None:
+            op = make_op(cls, attributes)
+            if not attributes:
+                self.plain[cls] = op
+        return op
 
     def suggestion(self, name: str) -> str:
         if not self.registry:

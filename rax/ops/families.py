@@ -17,6 +17,7 @@ from rax.ir.op import Derivative, Op, Transforms
 from rax.ir.types import TensorType
 from rax.ops.algebra import add, zeros
 from rax.ops.samples import ANY
+from rax.ops.subgraphs import fill, flags, invert, pick, present, split, unpick
 
 
 class TypedOp(Op):
@@ -109,8 +110,9 @@ class Multilinear(TypedOp):
 class Composite(TypedOp):
     """Defined by a body in other operations; a backend takes it whole or expands it.
 
-    The final class fills ``expand``. Type, derivative and batching follow from the body; the
-    reference is written apart, so that the body is tested against it.
+    The final class fills ``expand``, with one result or a tuple of them. Type, derivative and
+    batching follow from the body; the reference is written apart, so that the body is tested
+    against it.
     """
 
     def body(self, *types: TensorType) -> Graph:
@@ -131,17 +133,22 @@ class Composite(TypedOp):
         """The tangent of the body."""
         return self.linearize(transforms, primals, tangents)[1]
 
-    def linearize(
+    def forward(
         self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
     ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
         """The body's results and tangents, so that nothing is computed twice."""
+        moved, nonzero = transforms.jvp(self.body(*[value.type for value in primals]), flags(tangents))
+        results, pushed = split(moved.inline((*primals, *present(tangents))), len(nonzero))
+        return results, unpick(pushed, nonzero)
+
+    def linearize(
+        self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
+    ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
+        """The same, with the control flow of the body split so that the tangents can be transposed."""
         body = self.body(*[value.type for value in primals])
-        active = tuple(tangent is not None for tangent in tangents)
-        moved, nonzero = transforms.jvp(body, active)
-        results = moved.inline((*primals, *[tangent for tangent in tangents if tangent is not None]))
-        count = len(body.outputs)
-        rest = iter(results[count:])
-        return results[:count], tuple(next(rest) if some else None for some in nonzero)
+        primal, linear, nonzero = transforms.linearize(body, flags(tangents))
+        results, residuals = split(primal.inline(primals), len(nonzero))
+        return results, unpick(linear.inline((*residuals, *present(tangents))), nonzero)
 
     def pull_back(
         self,
@@ -151,12 +158,10 @@ class Composite(TypedOp):
         operands: tuple[Value, ...],
     ) -> tuple[Derivative, ...]:
         """The transpose of the body, for a body that is linear."""
-        (ct,) = cotangents
-        assert ct is not None
-        back = transforms.transpose(self.body(*[value.type for value in operands]), linear)
-        fixed = [value for value, some in zip(operands, linear, strict=True) if not some]
-        parts = iter(back.inline((*fixed, ct)))
-        return tuple(next(parts) if some else None for some in linear)
+        body = self.body(*[value.type for value in operands])
+        cts = fill(cotangents, body.out_types)
+        back = transforms.transpose(body, linear)
+        return unpick(back.inline((*pick(operands, invert(linear)), *cts)), linear)
 
     def batch_results(
         self, transforms: Transforms, size: Size, batched: tuple[bool, ...], operands: tuple[Value, ...]
@@ -174,4 +179,5 @@ def _body(op: Composite, types: tuple[TensorType, ...]) -> Graph:
     with trail.recording():
         inputs = [new_input(f"operand{index}", type) for index, type in enumerate(types)]
         # A body serves every line that uses the operation, so it has no origins of its own.
-        return Graph(inputs, (op.expand(*inputs),), origins={})
+        results = op.expand(*inputs)
+        return Graph(inputs, results if isinstance(results, tuple) else (results,), origins={})

@@ -199,7 +199,7 @@ class _Sweep:
             return made
 
         attributes = {name: map_attribute(value, replace) for name, value in op.attributes().items()}
-        return type(op)(**attributes) if changed else op
+        return op.with_attributes(attributes) if changed else op
 
     def _rewritten(
         self, op: Operation, operands: tuple[Value, ...], types: tuple[TensorType, ...], rounds: int

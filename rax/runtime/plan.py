@@ -340,7 +340,8 @@ class _Builder:
             dense = False
         buffer = self._buffers[operands[0]] if view else None
         results = tuple([self.new(type, buffer, dense=dense) for type in types])
-        nested = tuple([make_plan(graph, self._takes) for graph in graphs_run(op)]) if op.holds_graphs else ()
+        runs = op.holds_graphs and not isinstance(op, Composite)  # which a backend takes whole, or not at all
+        nested = tuple([make_plan(graph, self._takes) for graph in graphs_run(op)]) if runs else ()
         self._steps.append(Step(op, operands, results, origin, view, nested))
         return results
 
@@ -387,7 +388,8 @@ def body_of(op: Op, types: Sequence[TensorType]) -> Graph | None:
 def graphs_run(op: Op) -> list[Graph]:
     """The graphs an operation holds and runs, in order."""
     found: list[Graph] = []
-    pending = [getattr(op, name) for name in reversed(_RUNS.get(op.name, op.attribute_names()))]
+    held = op.attributes()
+    pending = [held[name] for name in reversed(_RUNS.get(op.name, tuple(held)))]
     while pending:
         item = pending.pop()
         if isinstance(item, Graph):

@@ -279,7 +279,7 @@ def _attributes(node: Node) -> list[str]:
     if not isinstance(node.op, Op):
         return []
     said = [part for result in node.types for part in (result.shape, result.dtype)]
-    default = {name: getattr(type(node.op), name, _UNSET) for name in node.op.attribute_names()}
+    default = {name: getattr(type(node.op), name, _UNSET) for name in node.op.attributes()}
     shown = {name: value for name, value in node.op.attributes().items() if value not in (default[name], *said)}
     texts = {name: short_text(value) for name, value in shown.items()}
     return [f"{name}={text}" for name, text in texts.items() if "graph {…}" not in text]

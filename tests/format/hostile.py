@@ -154,6 +154,18 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     "an operation too short": (put("ops", 0)(["add", 1]), "wrong-kind", "ops[0]", "an array of 3 or 4 items"),
     "a body where none is due": (lambda h: h["ops"][0].append(0), "bad-op", "ops[0]", "has a body if, and only if"),
     "no body where one is due": (put("ops", 0, 1)(0), "bad-op", "ops[0]", "has a body if, and only if"),
+    "a name of somebody's own without a body": (
+        put("ops", 0, 0)("acme.multiply"), "bad-op", "ops[0]", "has a dot if, and only if, it is since version 0",
+    ),
+    "an operation of somebody's own under a common name": (
+        put("ops", 0)(["multiply", 0, {}, 0]), "bad-op", "ops[0]", "has a dot if, and only if, it is since version 0",
+    ),
+    "a body of other operands": (
+        put("ops", OP["reshape"])(["acme.wide", 0, {}, 0]), "op-refused", "graphs[4].nodes[3]", "the graph takes",
+    ),
+    "an attribute called body": (
+        put("ops", OP["reshape"])(["acme.wide", 0, {"body": 1}, 0]), "bad-op", "ops[5]", "cannot be called 'body'",
+    ),
     "an unknown attribute": (
         put("ops", 0, 2)({"axis": 1}), "bad-attribute", "ops[0]", "multiply has no attribute 'axis'",
     ),

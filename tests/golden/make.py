@@ -183,7 +183,7 @@ def operations() -> Program:
 class Cube(Composite):
     """An operation of a user's own, unknown to those who load the file."""
 
-    name = "golden_cube"
+    name = "golden.cube"
     since = 0
 
     def expand(self, *operands: Value) -> Value:

@@ -65,7 +65,7 @@ class _Kernels:
         self._found: dict[Any, Kernel] = {}
 
     def find(self, step: Step) -> Kernel:
-        if step.op.holds_graphs:
+        if step.nested:
             return control_kernel(step.op, [_build(nested, owned=False) for nested in step.nested])
         types = tuple([self._types[operand] for operand in step.operands])
         key = (step.op.key, types, step.view)
@@ -79,7 +79,7 @@ class _Kernels:
 def _fold(plan: Plan, step: Step, kernel: Kernel, known: dict[int, Any]) -> bool:
     """Run a step of known operands now, where the result may be kept."""
     small = step.view or sum([_nbytes(plan.types[result]) for result in step.results]) <= _FOLD_BYTES
-    if not small or step.op.holds_graphs or not all(operand in known for operand in step.operands):
+    if not small or step.nested or not all(operand in known for operand in step.operands):
         return False
     try:
         results = kernel(*[known[operand] for operand in step.operands])
@@ -168,7 +168,7 @@ class _Emitter:
         freed = [self._release(value) for value in dict.fromkeys(step.operands) if self._dies(value, index)]
         targets = [self._take(value) for value in step.results]
         unused = [self._release(value) for value in step.results if value not in self._last]
-        comma = "," if len(targets) > 1 or step.op.holds_graphs else ""
+        comma = "," if len(targets) > 1 or step.nested else ""
         line = f"{_names(targets)}{comma} = {chunk.name(kernel)}({operands})"
         empty = [slot for slot in dict.fromkeys([*freed, *unused]) if slot not in targets or slot in unused]
         return line + "".join([f"; s{slot} = None" for slot in empty])
