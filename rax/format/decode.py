@@ -68,7 +68,7 @@ class _Builder:
         inputs = [new_input(name, type) for name, type in row.inputs]
         leaves = [*inputs, *[constant(self.literals[number]) for number in row.constants]]
         values: list[Value] = []
-        nodes: list[Node | None] = [value.node for value in leaves]
+        nodes: list[Node] = [value.node for value in leaves]
         for place, (number, due, refs) in enumerate(row.nodes):
             op = self.ops.get(number)
             if op is None:

@@ -131,7 +131,7 @@ class _Composite:
     def _attribute(self, name: str, value: Any) -> Any:
         """An attribute as files hold it."""
         if isinstance(value, np.generic):
-            return value.item()
+            return cast("Any", value).item()
         if isinstance(value, (list, tuple)):
             return tuple([self._attribute(name, item) for item in cast("list[Any]", value)])
         if value is None or type(value) in _PLAIN:

@@ -47,7 +47,7 @@ def map(f: Function, xs: Any, *, batch_size: int | None = None) -> Any:
         array([0., 1., 4., 9.])
     """
     if batch_size is None:
-        return scan(lambda _, x: (None, f(x)), None, xs)[1]
+        return _mapped(f, xs)
     if type(batch_size) is not int or batch_size < 1:
         raise RaxError(f"map: batch_size is {batch_size!r}, which is no number of slices", fix="give an int from 1")
     values, tree, size = _leading("map", xs, 0)
@@ -55,12 +55,19 @@ def map(f: Function, xs: Any, *, batch_size: int | None = None) -> Any:
     whole = count * batch_size
     many = vmap(f)
     first = [reshape(slice_axis(x, 0, 0, whole), (count, batch_size, *x.shape[1:])) for x in values]
-    stacked, out_tree = _values(scan(lambda _, x: (None, many(x)), None, _tensors(tree, first))[1])
+    stacked, out_tree = _values(_mapped(many, _tensors(tree, first)))
     joined = [reshape(y, (whole, *y.shape[2:])) for y in stacked]
     if whole != size:
         rest, _ = _values(many(_tensors(tree, [slice_axis(x, 0, whole, size) for x in values])))
         joined = [Concat(0)(*pair) for pair in zip(joined, rest, strict=True)]
     return _tensors(out_tree, joined)
+
+
+def _mapped(f: Function, xs: Any) -> Any:
+    def step(carry: None, x: Any) -> tuple[None, Any]:
+        return carry, f(x)
+
+    return scan(step, None, xs)[1]
 
 
 def associative_scan(fn: Function, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
@@ -132,7 +139,7 @@ def _tree_scan(combine: Combine, elems: Sequence[Value], axes: Sequence[int], si
     if size > 2:
         more = combine(part(odd, 0, (size - 1) // 2), part(elems, 2, size, 2))
         even = [Concat(place)(*pair) for place, *pair in zip(axes, even, more, strict=True)]
-    return [_interleave(*pair, place, size) for place, *pair in zip(axes, even, odd, strict=True)]
+    return [_interleave(left, right, place, size) for left, right, place in zip(even, odd, axes, strict=True)]
 
 
 def _interleave(even: Value, odd: Value, axis: int, size: int) -> Value:

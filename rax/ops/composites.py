@@ -44,7 +44,7 @@ class UserComposite(Composite):
         self.name = name
         self.options = dict(sorted(options.items()))
         self.graph = graph
-        self._key = (UserComposite, name, tuple((each, exact(value)) for each, value in self.options.items()), graph)
+        self.key = (UserComposite, name, tuple((each, exact(value)) for each, value in self.options.items()), graph)
 
     def attributes(self) -> dict[str, Any]:
         """The user's attributes, and the body."""

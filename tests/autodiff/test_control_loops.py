@@ -153,8 +153,8 @@ def test_a_checkpointed_scan_has_the_same_bits_and_derivatives(checkpoint: Any, 
     every = (0, 1, 2)
     for length in (0, 1, 2, 6, 9):
         xs = RNG.normal(size=(length, 4))
-        value, slopes = rax.value_and_grad(lambda *a: recurrent(*a, checkpoint, reverse), every)(H, W, xs)
-        plain, due = rax.value_and_grad(lambda *a: recurrent(*a, None, reverse), every)(H, W, xs)
+        value, slopes = rax.value_and_grad(lambda h, w, xs: recurrent(h, w, xs, checkpoint, reverse), every)(H, W, xs)
+        plain, due = rax.value_and_grad(lambda h, w, xs: recurrent(h, w, xs, None, reverse), every)(H, W, xs)
         assert value == plain
         for got, want in zip(slopes, due, strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
@@ -176,7 +176,7 @@ def test_a_checkpointed_scan_differentiates_again_batches_and_goes_forward() -> 
 
 
 def test_a_checkpointed_scan_of_symbolic_length() -> None:
-    graph = rax.trace(rax.grad(lambda *a: recurrent(*a, 4), (0, 1)), H, W, rax.spec(("t", 4), F64))
+    graph = rax.trace(rax.grad(lambda h, w, xs: recurrent(h, w, xs, 4), (0, 1)), H, W, rax.spec(("t", 4), F64))
     for length in (0, 3, 4, 11):
         xs = RNG.normal(size=(length, 4))
         for got, want in zip(graph(H, W, xs), rax.grad(recurrent, (0, 1))(H, W, xs, None), strict=True):
@@ -193,7 +193,7 @@ def final(h: Any, w: Any, xs: Any, checkpoint: Any) -> Any:
 
 
 def peak(length: Any, checkpoint: Any, **sizes: int) -> int:
-    graph = rax.trace(rax.grad(lambda *a: final(*a, checkpoint), (0, 1)), H, W, rax.spec((length, 4), F64))
+    graph = rax.trace(rax.grad(lambda h, w, xs: final(h, w, xs, checkpoint), (0, 1)), H, W, rax.spec((length, 4), F64))
     return rax.compile(graph).plan.plan_for(**sizes).peak_bytes
 
 

@@ -29,7 +29,7 @@ X = RNG.normal(size=(3,))
 
 
 @rax.composite("acme.swish")
-def swish(x: Any, *, beta: float = 1.0) -> Any:
+def swish(x: Any, *, beta: Any = 1.0) -> Any:
     return x * nn.sigmoid(beta * x)
 
 
