@@ -9,6 +9,7 @@ from rax.autodiff.jvp import select
 from rax.autodiff.linearize import dependents
 from rax.ir import trail
 from rax.ir.collector import paused
+from rax.ir.errors import DerivativeError
 from rax.ir.graph import Graph, topological
 from rax.ir.node import Input, Value, new_input
 from rax.ir.op import Derivative, Op, Transforms
@@ -48,7 +49,11 @@ def pull(
                 continue
             recorder.pinned = trail.origin_of(node)
             mask = tuple([value.node in moving for value in node.inputs])
-            parts = cast("Op", node.op).pull_back(transforms, cts, mask, node.inputs)
+            try:
+                parts = cast("Op", node.op).pull_back(transforms, cts, mask, node.inputs)
+            except DerivativeError as error:
+                error.source = error.source or trail.origin_of(node).source
+                raise
             for value, some, part in zip(node.inputs, mask, parts, strict=True):
                 if some and part is not None:
                     sums[value] = add(sums[value], part) if value in sums else part

@@ -60,12 +60,16 @@ def transformed(function: Function, build: Callable[..., Any], name: str) -> Any
 def evaluated(nest: Any, name: str) -> Any:
     """The arrays of tensors that a transform, called on arrays, gives.
 
+    Within a trace what depends on an input stays a tensor: the function closed over one of that trace.
+
     Raises:
         UnboundInputError: a tensor depends on an input, which may be one of a trace long over.
     """
     values = [leaf.value for leaf in flatten(nest)[0] if isinstance(leaf, Tensor)]
     for node in topological(values):
         if isinstance(node.op, Input):
+            if trail.tracing():
+                return nest
             raise UnboundInputError(
                 f"{name} was called on arrays, but its result depends on the input {node.op.label!r}: {node.op.type}",
                 source=trail.here().source,

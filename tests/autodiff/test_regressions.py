@@ -154,6 +154,15 @@ def test_a_tensor_kept_beyond_its_trace_is_named_where_it_is_used() -> None:
         rax.vjp(lambda y: y * kept[0], 1.0)
 
 
+@pytest.mark.parametrize("transform", [rax.checkpoint, lambda f: rax.vmap(f, axis_size=2), rax.grad])
+def test_a_transform_of_a_function_that_closes_over_a_tensor_of_the_trace(transform: Any) -> None:
+    def f(x: Any) -> Any:
+        once = rax.checkpoint(lambda: x * x)()
+        return once + rnp.sum(transform(lambda *args: sum(args, x * x) * x)(*[1.0] * (transform is rax.grad)))
+
+    assert float(rax.jit(f)(3.0)) == 9 + {rax.checkpoint: 27, rax.grad: 3}.get(transform, 54)
+
+
 def test_the_passes_of_a_custom_vjp_may_call_the_function() -> None:
     @rax.custom_vjp
     def exp3(x: Any) -> Any:
