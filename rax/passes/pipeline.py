@@ -17,6 +17,7 @@ from rax.ir.verify import verify
 from rax.passes.canonical import CANONICAL
 from rax.passes.control import CONTROL
 from rax.passes.fold import folded
+from rax.passes.merge import Merge
 from rax.passes.rule import Fuel, Rewrite
 
 
@@ -28,7 +29,7 @@ class Pipeline:
         passes: in order.
     """
 
-    passes: tuple[Rewrite, ...]
+    passes: tuple[Rewrite | Merge, ...]
 
     def run(self, graph: Graph) -> Graph:
         """The graph after every pass; itself if none changes it.
@@ -65,8 +66,9 @@ def _verify(graph: Graph, done: list[str]) -> None:
         raise VerificationError(what, where=error.where, source=error.source) from error
 
 
-# One sweep for all, since each makes room for the others.
-DEFAULT = Pipeline((Rewrite("simplify", (*CANONICAL, *CONTROL, folded)),))
+# One sweep for all rules, since each makes room for the others.
+SIMPLIFY = Rewrite("simplify", (*CANONICAL, *CONTROL, folded))
+DEFAULT = Pipeline((SIMPLIFY, Merge(SIMPLIFY)))
 
 
 def optimise(graph: Graph) -> Graph:

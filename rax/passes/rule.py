@@ -105,11 +105,11 @@ class Fuel:
         """Whether no rewrite may be made any more."""
         return self.amount is not None and self.used >= self.amount
 
-    def burn(self, made: Rule, op: Operation, origin: Origin) -> None:
-        """Note a rewrite."""
+    def burn(self, name: str, op: Operation, origin: Origin) -> None:
+        """Note a rewrite of an operation."""
         self.used += 1
         if self.amount is not None:
-            self.last = f"{made.name} on {op.name}" + (f" at {origin}" if origin is not NOWHERE else "")
+            self.last = f"{name} on {op.name}" + (f" at {origin}" if origin is not NOWHERE else "")
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class _Sweep:
                 results = found if isinstance(found, tuple) else (found,)
                 origin = self._recorder.pinned or NOWHERE
                 _check_types(each, op, types, results, origin)
-                self._fuel.burn(each, op, origin)
+                self._fuel.burn(each.name, op, origin)
                 return self._settle(results, rounds - 1)
         return None
 
