@@ -225,6 +225,9 @@ def _rounds(values: Sequence[Value], labels: Sequence[str], length: Size | str |
 def while_loop(cond_fun: Function, body_fun: Function, init: Any) -> Any:
     """Repeat a function for as long as a condition holds; differentiable in forward mode.
 
+    The number of rounds is not known beforehand, so what reverse mode would need cannot be kept: where
+    it is wanted, use ``scan`` or ``fori_loop`` with a fixed number of rounds and ``cond`` inside.
+
     Args:
         cond_fun: ``carry -> bool`` of shape ``()``.
         body_fun: ``carry -> carry``.
@@ -259,7 +262,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init: Any) -> Any:
     """Repeat a function for each integer of a range.
 
     With bounds known when tracing (Python integers or symbolic sizes) it is a ``scan``, and
-    differentiable both ways; with tensors as bounds, a ``while_loop``.
+    differentiable both ways; with tensors as bounds, a ``while_loop``, in forward mode only.
 
     Args:
         lower: the first integer.
