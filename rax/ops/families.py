@@ -146,7 +146,7 @@ class Composite(TypedOp):
     ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
         """The same, with the control flow of the body split so that the tangents can be transposed."""
         body = self.body(*[value.type for value in primals])
-        primal, linear, nonzero = transforms.linearize(body, flags(tangents))
+        primal, linear, nonzero = _linearized(transforms, body, flags(tangents))
         results, residuals = split(primal.inline(primals), len(nonzero))
         return results, unpick(linear.inline((*residuals, *present(tangents))), nonzero)
 
@@ -172,6 +172,15 @@ class Composite(TypedOp):
         body = self.body(*inner)
         moved, _ = transforms.batch(body, size, batched, (True,) * len(body.outputs))
         return moved.inline(operands)
+
+
+@functools.lru_cache(maxsize=1024)
+def _linearized(
+    transforms: Transforms, body: Graph, active: tuple[bool, ...]
+) -> tuple[Graph, Graph, tuple[bool, ...]]:
+    """A body linearised once, however often the operation is used."""
+    with trail.recording():
+        return transforms.linearize(body, active)
 
 
 @functools.lru_cache(maxsize=4096)
