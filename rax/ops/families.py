@@ -175,9 +175,7 @@ class Composite(TypedOp):
 
 
 @functools.lru_cache(maxsize=1024)
-def _linearized(
-    transforms: Transforms, body: Graph, active: tuple[bool, ...]
-) -> tuple[Graph, Graph, tuple[bool, ...]]:
+def _linearized(transforms: Transforms, body: Graph, active: tuple[bool, ...]) -> tuple[Graph, Graph, tuple[bool, ...]]:
     """A body linearised once, however often the operation is used."""
     with trail.recording():
         return transforms.linearize(body, active)

@@ -12,6 +12,7 @@ from rax.ops.elementwise import multiply, negative
 from rax.ops.samples import FLOATS, normal, sample
 from rax.ops.scan import Scan
 from rax.ops.subgraphs import split
+from rax.passes.merge import Merged, PairRule, Union
 from rax.passes.rule import Example, Found, rule
 
 
@@ -76,5 +77,35 @@ def stacked_once(op: Scan, *operands: Value) -> Found:
     return (*final, *[known[y] for y in ys])
 
 
+def _merged_scans(first: Scan, second: Scan, union: Union) -> Merged | None:
+    """One loop that stacks what either does, where both carry the same."""
+    left, right = union(first.body, second.body)
+    carry, left_ys = split(left, first.num_carry)
+    other, right_ys = split(right, first.num_carry)
+    if carry != other:
+        return None
+    places = {y: first.num_carry + place for place, y in enumerate(dict.fromkeys((*left_ys, *right_ys)))}
+    body = Graph(first.body.inputs, (*carry, *places))
+    loop = Scan(body, first.num_consts, first.num_carry, first.length, first.reverse)
+    kept = range(first.num_carry)
+    return loop, [*kept, *[places[y] for y in left_ys]], [*kept, *[places[y] for y in right_ys]]
+
+
+def _merged_choices(first: Cond, second: Cond, union: Union) -> Merged:
+    """One choice that returns what either does."""
+    unions = [union(one, two) for one, two in zip(first.branches, second.branches, strict=True)]
+    left, right = (list(zip(*[pair[side] for pair in unions], strict=True)) for side in (0, 1))
+    places = {column: place for place, column in enumerate(dict.fromkeys((*left, *right)))}
+    branches = tuple(
+        Graph(branch.inputs, [column[index] for column in places]) for index, branch in enumerate(first.branches)
+    )
+    return Cond(branches), [places[column] for column in left], [places[column] for column in right]
+
+
 CONTROL = (chosen, stacked_once)
 """In the order they are tried."""
+PAIRS = (
+    PairRule(Scan, lambda op: (op.num_consts, op.num_carry, op.length, op.reverse), _merged_scans),
+    PairRule(Cond, lambda op: (len(op.branches),), _merged_choices),
+)
+"""Loops and choices of which one stands for two."""

@@ -7,30 +7,43 @@ derivative needs. A value and its gradient, each asked for by itself, hold such 
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rax.ir import trail
 from rax.ir.graph import Graph
-from rax.ir.node import Node, Value, apply
+from rax.ir.node import Node, Operation, Value, apply
 from rax.ir.op import Op, map_attribute
 from rax.ir.trail import NOWHERE, Origin
-from rax.ops.control import Cond
-from rax.ops.scan import Scan
-from rax.ops.subgraphs import split
 from rax.passes.rule import Fuel, Rewrite
 
 Merged = tuple[Op, Sequence[int], Sequence[int]]
 """An operation in place of two, and where among its results those of each are."""
+Union = Callable[[Graph, Graph], tuple[tuple[Value, ...], tuple[Value, ...]]]
+"""The outputs of two graphs over the inputs of the first, where equal values are one."""
+
+
+@dataclass(frozen=True)
+class PairRule:
+    """How two operations of one class, on the same operands, become one.
+
+    Attributes:
+        matches: the class.
+        alike: what two must agree on.
+        merge: from the two and the union of graphs they hold to the one, or None where it cannot be.
+    """
+
+    matches: type[Op]
+    alike: Callable[[Any], tuple[Any, ...]]
+    merge: Callable[[Any, Any, Union], Merged | None]
 
 
 class Merge:
-    """The pass that merges pairs of loops and pairs of choices, in the graphs that operations hold too.
-
-    Two scans merge where they agree on operands, length and direction, and carry the same; two choices
-    where they agree on operands. The one in their place returns what either returns, each value once.
+    """The pass that merges pairs of operations, in the graphs that operations hold too.
 
     Args:
+        rules: which pairs.
         after: what simplifies a graph in which something was merged.
 
     Attributes:
@@ -39,18 +52,20 @@ class Merge:
 
     name = "merge"
 
-    def __init__(self, after: Rewrite) -> None:
+    def __init__(self, rules: Sequence[PairRule], after: Rewrite) -> None:
+        self._rules = tuple(rules)
         self._after = after
 
     def run(self, graph: Graph, fuel: Fuel) -> Graph:
         """The graph with pairs merged, simplified; itself if there is none."""
         with trail.recording() as recorder:
-            merged = _Merger(fuel, recorder).graph(graph)
+            merged = _Merger(self._rules, fuel, recorder).graph(graph)
         return graph if merged is graph else self._after.run(merged, fuel)
 
 
 class _Merger:
-    def __init__(self, fuel: Fuel, recorder: trail.Recorder) -> None:
+    def __init__(self, rules: Sequence[PairRule], fuel: Fuel, recorder: trail.Recorder) -> None:
+        self._rules: dict[type[Operation], PairRule] = {each.matches: each for each in rules}
         self._fuel = fuel
         self._recorder = recorder
         # The old graph is kept beside the new one, so that its id stays its own.
@@ -69,14 +84,14 @@ class _Merger:
         graph = self._rebuilt(graph, {}, {node: op for node, op in held.items() if op is not node.op})
         tried: set[tuple[Node, Node]] = set()
         while not self._fuel.spent:
-            pair = _pair(graph, tried)
+            pair = self._pair(graph, tried)
             if pair is None:
                 return graph
             tried.add(pair)
             first, second = pair
             origin = graph.origins.get(first, NOWHERE)
             self._recorder.pinned = origin
-            found = self._scan(first, second) if isinstance(first.op, Scan) else self._cond(first, second)
+            found = self._rules[type(first.op)].merge(first.op, second.op, self._union)
             if found is not None:
                 op, *places = found
                 self._fuel.burn("merged", op, origin)
@@ -119,58 +134,26 @@ class _Merger:
     def _origins(self, known: Mapping[Node, Origin]) -> Mapping[Node, Origin]:
         return ChainMap(dict(known), self._recorder.table)
 
-    def _union(self, first: Graph, second: Graph) -> list[tuple[Value, ...]]:
-        """The outputs of two graphs over the inputs of the first, what they share merged."""
+    def _union(self, first: Graph, second: Graph) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
+        for node, origin in first.origins.items():  # of which a rule makes a graph that is to know them
+            self._recorder.table.setdefault(node, origin)
         outputs = (*first.outputs, *second.inline(first.inputs))
         both = self.graph(Graph(first.inputs, outputs, origins=self._origins(first.origins)))
-        return split(both.outputs, len(first.outputs))
+        return both.outputs[: len(first.outputs)], both.outputs[len(first.outputs) :]
 
-    def _scan(self, first: Node, second: Node) -> Merged | None:
-        a, b = first.op, second.op
-        assert isinstance(a, Scan)
-        assert isinstance(b, Scan)
-        left, right = self._union(a.body, b.body)
-        carry, left_ys = split(left, a.num_carry)
-        other, right_ys = split(right, a.num_carry)
-        if carry != other:
-            return None
-        places = {y: a.num_carry + place for place, y in enumerate(dict.fromkeys((*left_ys, *right_ys)))}
-        body = Graph(a.body.inputs, (*carry, *places), origins=self._origins(a.body.origins))
-        kept = range(a.num_carry)
-        op = Scan(body, a.num_consts, a.num_carry, a.length, a.reverse)
-        return op, [*kept, *[places[y] for y in left_ys]], [*kept, *[places[y] for y in right_ys]]
-
-    def _cond(self, first: Node, second: Node) -> Merged:
-        a, b = first.op, second.op
-        assert isinstance(a, Cond)
-        assert isinstance(b, Cond)
-        unions = [self._union(one, two) for one, two in zip(a.branches, b.branches, strict=True)]
-        left, right = [list(zip(*[union[side] for union in unions], strict=True)) for side in (0, 1)]
-        places = {column: place for place, column in enumerate(dict.fromkeys((*left, *right)))}
-        branches = tuple(
-            Graph(branch.inputs, [column[index] for column in places], origins=self._origins(branch.origins))
-            for index, branch in enumerate(a.branches)
-        )
-        return Cond(branches), [places[column] for column in left], [places[column] for column in right]
-
-
-def _pair(graph: Graph, tried: set[tuple[Node, Node]]) -> tuple[Node, Node] | None:
-    """Two nodes that may be merged and were not tried yet."""
-    groups: dict[tuple[Any, ...], list[Node]] = {}
-    for node in graph.nodes:
-        op = node.op
-        if isinstance(op, Scan):
-            key = (Scan, op.num_consts, op.num_carry, op.length, op.reverse, node.inputs)
-        elif isinstance(op, Cond):
-            key = (Cond, len(op.branches), node.inputs)
-        else:
-            continue
-        group = groups.setdefault(key, [])
-        for other in group:
-            if (other, node) not in tried:
-                return other, node
-        group.append(node)
-    return None
+    def _pair(self, graph: Graph, tried: set[tuple[Node, Node]]) -> tuple[Node, Node] | None:
+        """Two nodes that may be merged and were not tried yet."""
+        groups: dict[tuple[Any, ...], list[Node]] = {}
+        for node in graph.nodes:
+            rule = self._rules.get(type(node.op))
+            if rule is None:
+                continue
+            group = groups.setdefault((rule.matches, rule.alike(node.op), node.inputs), [])
+            for other in group:
+                if (other, node) not in tried:
+                    return other, node
+            group.append(node)
+        return None
 
 
 def _items(attributes: Mapping[str, Any]) -> list[Any]:

@@ -15,7 +15,7 @@ from rax.ir.errors import RaxError, VerificationError
 from rax.ir.graph import Graph
 from rax.ir.verify import verify
 from rax.passes.canonical import CANONICAL
-from rax.passes.control import CONTROL
+from rax.passes.control import CONTROL, PAIRS
 from rax.passes.fold import folded
 from rax.passes.merge import Merge
 from rax.passes.rule import Fuel, Rewrite
@@ -68,7 +68,7 @@ def _verify(graph: Graph, done: list[str]) -> None:
 
 # One sweep for all rules, since each makes room for the others.
 SIMPLIFY = Rewrite("simplify", (*CANONICAL, *CONTROL, folded))
-DEFAULT = Pipeline((SIMPLIFY, Merge(SIMPLIFY)))
+DEFAULT = Pipeline((SIMPLIFY, Merge(PAIRS, SIMPLIFY)))
 
 
 def optimise(graph: Graph) -> Graph:

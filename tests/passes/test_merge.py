@@ -119,6 +119,10 @@ def test_loops_that_carry_the_same_and_return_other_things_merge() -> None:
     graph = rax.trace(several, H, XS)
     found = optimise(graph)
     assert counted(found)["scan"] == 1
+    (body,) = every_graph(found)[1:]
+    assert {body.origins[node].source.split(" ")[0] for node in body.nodes if node.inputs} <= {
+        origin.source.split(" ")[0] for each in every_graph(graph)[1:] for origin in each.origins.values()
+    }
     for got, want in zip(evaluate_graph(found, [H, XS]), evaluate_graph(graph, [H, XS]), strict=True):
         assert got.tobytes() == want.tobytes()
 
