@@ -46,11 +46,11 @@ def map(f: Function, xs: Any, *, batch_size: int | None = None) -> Any:
         >>> map(lambda x: x * x, np.arange(4.0)).numpy()
         array([0., 1., 4., 9.])
     """
+    values, tree, size = _leading("map", xs, 0)
     if batch_size is None:
         return _mapped(f, xs)
     if type(batch_size) is not int or batch_size < 1:
         raise RaxError(f"map: batch_size is {batch_size!r}, which is no number of slices", fix="give an int from 1")
-    values, tree, size = _leading("map", xs, 0)
     count = dims.floor_divide(size, batch_size)
     whole = count * batch_size
     many = vmap(f)

@@ -213,6 +213,7 @@ def test_memory_of_a_symbolic_length_is_one_carry_a_segment() -> None:
     ("build", "error", "message"),
     [
         (lambda: rax.map(lambda x: x, 1.0, batch_size=2), rax.TypeInferenceError, "map: xs is float32[], which has no"),
+        (lambda: rax.map(lambda x: x, [H, W[:2]]), rax.TypeInferenceError, "map: xs.1 has size 2 along axis 0, not 4"),
         (lambda: rax.map(lambda x: x, [], batch_size=2), rax.TypeInferenceError, "map needs an array"),
         (lambda: rax.map(lambda x: x, H, batch_size=0), rax.RaxError, "batch_size is 0, which is no number of slices"),
         (
