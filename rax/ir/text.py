@@ -203,7 +203,7 @@ def _node_lines(node: Node, names: dict[Node, str], *, origins: bool) -> list[st
     lines = [head + "["]
     for name, value in node.op.attributes().items():
         first, *rest = _value_lines(value, origins=origins)
-        lines += [f"  {name}={first}", *["  " + line for line in rest]]
+        lines += [f"  {_name(name)}={first}", *["  " + line for line in rest]]
         lines[-1] += ","
     return [*lines, "]" + tail]
 
@@ -227,7 +227,7 @@ def _types_text(node: Node) -> str:
 
 
 def _attributes_text(op: Op) -> str:
-    shown = ", ".join([f"{name}={short_text(value)}" for name, value in op.attributes().items()])
+    shown = ", ".join([f"{_name(name)}={short_text(value)}" for name, value in op.attributes().items()])
     return f"[{shown}]" if shown else ""
 
 

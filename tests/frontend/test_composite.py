@@ -14,6 +14,7 @@ import rax
 import rax.numpy as rnp
 from rax import nn
 from rax.ir.graph import Graph
+from rax.ir.node import new_input
 from rax.ir.op import REGISTRY, Op
 from rax.ir.parse import parse_graph
 from rax.ir.text import print_graph
@@ -230,6 +231,19 @@ def test_what_it_may_not_be(build: Any, error: type[Exception], message: str) ->
     with pytest.raises(error) as caught:
         build()
     assert message in str(caught.value)
+
+
+def test_whatever_a_file_calls_it_has_a_text() -> None:
+    x = new_input("x", rax.spec((2,)))
+    body = Graph((x,), (x,), origins={})
+    y = new_input("y", rax.spec((2,)))
+    op = UserComposite(
+        "a.b c\n", {"an option": 1, "": (True, None, 0.5, "two words"), "dim": rax.spec("n").shape[0]}, body
+    )
+    graph = Graph((y,), op.results(y))
+    assert parse_graph(print_graph(graph)) == graph
+    with pytest.raises(rax.TypeInferenceError, match="'plain' cannot name an operation of your own"):
+        UserComposite("plain", {}, body)
 
 
 def test_a_text_with_an_unknown_name_and_no_body_is_refused() -> None:
