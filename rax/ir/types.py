@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Self, cast
 from weakref import WeakValueDictionary
 
 from rax.ir import dims
@@ -153,7 +153,7 @@ class TensorType:
     dtype: DType
     shape: Shape
 
-    def __new__(cls, dtype: DType, shape: Shape) -> TensorType:
+    def __new__(cls, dtype: DType, shape: Shape) -> Self:
         """The type of a dtype and shape, made or found."""
         key = (dtype, shape)
         with _making:
@@ -162,7 +162,7 @@ class TensorType:
                 found = _known[key] = super().__new__(cls)
                 object.__setattr__(found, "dtype", dtype)
                 object.__setattr__(found, "shape", shape)
-        return found
+        return cast("Self", found)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a type never changes; make another with_{name}")
