@@ -155,8 +155,10 @@ class Op(Operation):
         """
         raise NotImplementedError(f"{type(self).__name__}.partial")
 
-    def jvp(self, primals: tuple[Value, ...], tangents: tuple[Derivative, ...], result: Value) -> Derivative:
-        """The tangent of the result, from operations linear in the tangents."""
+    def jvp(
+        self, primals: tuple[Value, ...], tangents: tuple[Derivative, ...], result: Any
+    ) -> Derivative | tuple[Derivative, ...]:
+        """The tangent of the result, from operations linear in the tangents; a tuple for a tuple of results."""
         raise NotImplementedError(f"{type(self).__name__}.jvp")
 
     def transpose(self, ct: Value, linear: tuple[bool, ...], *operands: Value) -> tuple[Derivative, ...]:
@@ -182,7 +184,8 @@ class Op(Operation):
     ) -> tuple[Derivative, ...]:
         """Tangents of every result."""
         del transforms
-        return (self.jvp(primals, tangents, outputs[0]),)
+        pushed = self.jvp(primals, tangents, outputs[0] if len(outputs) == 1 else outputs)
+        return pushed if isinstance(pushed, tuple) else (pushed,)
 
     def linearize(
         self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]

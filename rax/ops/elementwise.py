@@ -194,6 +194,49 @@ class Divide(Elementwise):
     )
 
 
+@op("xdivy", since=1)
+class XDivY(Pointwise):
+    """``x / y``, and 0 wherever ``x`` is 0, even over 0.
+
+    Linear in ``x``: derivatives use it where a quotient counts only if its numerator is there.
+    """
+
+    arity = 2
+    dtypes = INEXACT
+
+    def reference(self, *arrays: Array) -> Array:
+        x, y = arrays
+        return np.where(x == 0, np.zeros((), x.dtype), np.divide(x, y))
+
+    def push_forward(
+        self,
+        transforms: Transforms,
+        primals: tuple[Value, ...],
+        tangents: tuple[Derivative, ...],
+        outputs: tuple[Value, ...],
+    ) -> tuple[Derivative, ...]:
+        """``dx / y - (x / y) / y * dy``, each quotient by the same rule."""
+        del transforms
+        (_, y), (dx, dy), (result,) = primals, tangents, outputs
+        total = None if dx is None else self(broadcast_to(dx, result.shape), y)
+        if dy is not None:
+            slope = negative(self(result, y))
+            moved = broadcast_to(multiply(slope, dy), result.shape)
+            total = moved if total is None else add(total, moved)
+        return (total,)
+
+    def transpose(self, ct: Value, linear: tuple[bool, ...], *operands: Value) -> tuple[Derivative, ...]:
+        x, y = operands
+        return sum_to(self(ct, y), x.shape), None
+
+    samples = (*BINARY[:1], sample(normal(2, 3), positive(3)), sample(positive(1), positive(2, 4)))
+    edges = BINARY_EDGES
+    rejects = (
+        *BINARY_REJECTS,
+        reject(normal(2), normal(2), match="xdivy is not defined on int32", dtype="int32"),
+    )
+
+
 @op("negative", since=1)
 class Negative(Elementwise):
     """``-x``; unsigned integers wrap around."""
@@ -214,6 +257,7 @@ class Negative(Elementwise):
 subtract = Subtract()
 multiply = Multiply()
 divide = Divide()
+xdivy = XDivY()
 negative = Negative()
 
 
