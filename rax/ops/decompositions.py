@@ -194,7 +194,7 @@ class Qr(OfMatrices):
         below = grown(lower_triangle(seen, -1), size, size)
         turn = subtract(below, adjoint(below))
         if not is_real(dx):
-            phases = only_diagonal(seen)
+            phases = only_diagonal(slice_axis(seen, down, 0, inner))
             skew = multiply(subtract(phases, adjoint(phases)), scalar(0.5, dx.dtype))
             turn = add(turn, grown(skew, size, size))
         moved = matmul(q, turn)
