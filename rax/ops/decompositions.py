@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from rax.ir import dims
@@ -91,14 +93,19 @@ class Lu(OfMatrices):
     def reference(self, *arrays: Array) -> tuple[Array, Array]:
         (x,) = arrays
         rows, columns = x.shape[-2:]
-        factors = x.reshape(int(np.prod(x.shape[:-2])), rows, columns).copy()
-        order = np.tile(np.arange(rows), (len(factors), 1))
+        factors: Array = x.reshape(math.prod(x.shape[:-2]), rows, columns).copy()
+        order: Array = np.tile(np.arange(int(rows)), (len(factors), 1))
         for start in range(0, min(rows, columns), _PANEL):
             stop = min(start + _PANEL, rows, columns)
-            _eliminate(factors, order, start, stop)
-            panel = np.tril(factors[:, start:stop, start:stop], -1) + np.eye(stop - start, dtype=x.dtype)
-            factors[:, start:stop, stop:] = substitute(panel, factors[:, start:stop, stop:], lower=True)
-            factors[:, stop:, stop:] -= factors[:, stop:, start:stop] @ factors[:, start:stop, stop:]
+            panel: Array = factors[:, start:, start:stop].copy()
+            moved = _eliminate(panel)
+            factors[:, start:] = np.take_along_axis(factors[:, start:], moved[..., None], axis=1)
+            order[:, start:] = np.take_along_axis(order[:, start:], moved, axis=1)
+            factors[:, start:, start:stop] = panel
+            below, width = panel[:, stop - start :], stop - start
+            lower: Array = np.tril(panel[:, :width], -1) + np.eye(width, dtype=x.dtype)
+            factors[:, start:stop, stop:] = substitute(lower, factors[:, start:stop, stop:], lower=True)
+            factors[:, stop:, stop:] -= np.matmul(below, factors[:, start:stop, stop:])
         return factors.reshape(x.shape), order.astype(np.int64).reshape(x.shape[:-1])
 
     def jvp(
@@ -122,18 +129,20 @@ class Lu(OfMatrices):
     rejects = (SQUARE_REJECTS[0], SQUARE_REJECTS[2])
 
 
-def _eliminate(factors: Array, order: Array, start: int, stop: int) -> None:
-    """Eliminate some columns of every matrix, in these columns only; rows are swapped whole."""
-    batch = np.arange(len(factors))
-    for step in range(start, stop):
-        column = factors[:, step:, step]
-        best = step + np.argmax(np.abs(column.real) + np.abs(column.imag), axis=1)
-        for rows in (factors, order):
+def _eliminate(panel: Array) -> Array:
+    """Factor a few columns of every matrix in place; return which row each row came from."""
+    batch = np.arange(len(panel))
+    order: Array = np.tile(np.arange(int(panel.shape[1])), (len(panel), 1))
+    for step in range(min(panel.shape[1:])):
+        column: Array = panel[:, step:, step]
+        sizes: Array = np.abs(np.real(column)) + np.abs(np.imag(column))
+        best = step + np.argmax(sizes, axis=1)
+        for rows in (panel, order):
             rows[batch, step], rows[batch, best] = rows[batch, best], rows[batch, step].copy()
-        pivot = factors[:, step, step, None]
-        factors[:, step + 1 :, step] /= np.where(pivot == 0, 1, pivot)
-        row = factors[:, step, None, step + 1 : stop]
-        factors[:, step + 1 :, step + 1 : stop] -= factors[:, step + 1 :, step, None] * row
+        pivot = panel[:, step, step, None]
+        panel[:, step + 1 :, step] /= np.where(pivot == 0, 1, pivot)
+        panel[:, step + 1 :, step + 1 :] -= panel[:, step + 1 :, step, None] * panel[:, step, None, step + 1 :]
+    return order
 
 
 def square_factors(factors: Value) -> tuple[Value, Value]:

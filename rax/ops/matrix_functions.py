@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from rax.ir import dims
@@ -113,7 +115,7 @@ def exponential(x: Array) -> Array:
     odd = x6 @ (b[13] * x6 + b[11] * x4 + b[9] * x2) + b[7] * x6 + b[5] * x4 + b[3] * x2 + b[1] * one
     even = x6 @ (b[12] * x6 + b[10] * x4 + b[8] * x2) + b[6] * x6 + b[4] * x4 + b[2] * x2 + b[0] * one
     odd = x @ odd
-    result = np.linalg.solve(even - odd, even + odd)
+    result = cast("Array", np.linalg.solve(even - odd, even + odd))
     for done in range(int(np.max(halvings, initial=0))):
         result = np.where(done < halvings, result @ result, result)
     return result

@@ -216,7 +216,7 @@ def test_expm_is_scipys(dtype: str) -> None:
             got, due = np.asarray(linalg.expm(x)), scipys.expm(x)
             assert got.dtype == dtype
             size = max(1.0, float(np.max(np.abs(due), initial=0)))
-            np.testing.assert_allclose(got / size, due / size, atol=2e3 * np.finfo(dtype).eps)
+            np.testing.assert_allclose(got / size, due / size, atol=float(2e3 * np.finfo(dtype).eps))
     mixed = np.stack([np.zeros((2, 2)), np.array([[0, 300.0], [-300.0, 0]])])
     turn = [[np.cos(300), np.sin(300)], [-np.sin(300), np.cos(300)]]
     np.testing.assert_allclose(np.asarray(linalg.expm(mixed)), [np.eye(2), turn], atol=1e-10)
