@@ -264,44 +264,29 @@ def test_batches_of_complex_and_completed_decompositions() -> None:
         np.testing.assert_allclose(whole, np.stack([np.asarray(function(rnp.asarray(row))) for row in x]), atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "cholesky",
-        "det",
-        "expm",
-        "inv",
-        "lu",
-        "pinv",
-        "qr",
-        "qr, complete",
-        "slogdet",
-        "svd",
-        "svd, full",
-        "eigh",
-        "norms",
-    ],
-)
+SYMBOLIC: dict[str, Function] = {
+    "cholesky": lambda x: linalg.cholesky(adjoint(x) @ x),
+    "det": lambda x: linalg.det(adjoint(x) @ x),
+    "expm": lambda x: linalg.expm(adjoint(x) @ x / 40),
+    "inv": lambda x: linalg.inv(adjoint(x) @ x),
+    "lu": lambda x: linalg.lu(x).U,
+    "pinv": linalg.pinv,
+    "qr": lambda x: linalg.qr(x).Q,
+    "qr, complete": lambda x: linalg.qr(x, mode="complete").R,
+    "slogdet": lambda x: linalg.slogdet(adjoint(x) @ x).logabsdet,
+    "svd": lambda x: projectors(linalg.svd(x, full_matrices=False).U)[0],
+    "svd, full": lambda x: projectors(adjoint(linalg.svd(x).Vh))[0],
+    "eigh": lambda x: projectors(linalg.eigh(adjoint(x) @ x).eigenvectors)[0],
+    "norms": lambda x: linalg.matrix_norm(x, ord=2) + linalg.vector_norm(x, ord=INF),
+}
+
+
+@pytest.mark.parametrize("name", SYMBOLIC)
 def test_gradients_of_symbolic_sizes(name: str) -> None:
     """One graph of any rows and columns has the gradient of each known size."""
-    functions: dict[str, Function] = {
-        "cholesky": lambda x: linalg.cholesky(adjoint(x) @ x),
-        "det": lambda x: linalg.det(adjoint(x) @ x),
-        "expm": lambda x: linalg.expm(adjoint(x) @ x / 40),
-        "inv": lambda x: linalg.inv(adjoint(x) @ x),
-        "lu": lambda x: linalg.lu(x).U,
-        "pinv": linalg.pinv,
-        "qr": lambda x: linalg.qr(x).Q,
-        "qr, complete": lambda x: linalg.qr(x, mode="complete").R,
-        "slogdet": lambda x: linalg.slogdet(adjoint(x) @ x).logabsdet,
-        "svd": lambda x: projectors(linalg.svd(x, full_matrices=False).U)[0],
-        "svd, full": lambda x: projectors(adjoint(linalg.svd(x).Vh))[0],
-        "eigh": lambda x: projectors(linalg.eigh(adjoint(x) @ x).eigenvectors)[0],
-        "norms": lambda x: linalg.matrix_norm(x, ord=2) + linalg.vector_norm(x, ord=INF),
-    }
 
     def total(x: Any) -> Any:
-        result = functions[name](x)
+        result = SYMBOLIC[name](x)
         weights = rnp.cos(rnp.reshape(rnp.arange(result.size, dtype="float64"), result.shape))
         return rnp.sum(rnp.real(result + 0j) * weights)
 
