@@ -11,17 +11,16 @@ from rax.ir import dims
 from rax.ir.dims import Size
 from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
-from rax.ir.types import float32, int64
+from rax.ir.types import float32
 from rax.numpy.common import SizeLike, as_axis, as_shape
 from rax.numpy.creation import eye, ones, tril
 from rax.numpy.rearranging import ravel
 from rax.numpy.searching import where
 from rax.numpy.statistical import sum
-from rax.ops.algebra import add
+from rax.ops import matrices
 from rax.ops.arrays import constant, scalar
 from rax.ops.creation import iota
-from rax.ops.indexing import Gather
-from rax.ops.shape import moveaxis, pad, permute_dims, reshape
+from rax.ops.shape import pad, permute_dims, reshape
 
 
 def diagonal(a: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
@@ -48,11 +47,7 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
     if first == second:
         raise TypeInferenceError(f"a diagonal needs two different axes, not {axis1} and {axis2}")
     rest = [axis for axis in range(value.ndim) if axis not in (first, second)]
-    low, right = max(-offset, 0), max(offset, 0)
-    length = dims.maximum(dims.minimum(value.shape[first] - low, value.shape[second] - right), 0)
-    rows, columns = (add(iota(length), scalar(start, int64)) for start in (low, right))
-    picked = Gather(0, unique_indices=True)(permute_dims(value, (first, second, *rest)), rows, columns)
-    return Tensor(moveaxis(picked, 0, picked.ndim - 1))
+    return Tensor(matrices.diagonal(permute_dims(value, (*rest, first, second)), offset))
 
 
 def trace(a: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: object = None) -> Tensor:
