@@ -39,6 +39,7 @@ from rax.ops import (
     trigonometric,
     window,
 )
+from rax.ops.special import bessel, error_functions, gamma_functions
 
 __all__ = [
     "activations",

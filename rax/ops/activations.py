@@ -17,7 +17,8 @@ from rax.ops.elementwise import UNARY, UNARY_EDGES, Pointwise, multiply
 from rax.ops.families import Composite
 from rax.ops.samples import FLOATS, REAL, normal, reject, sample
 from rax.ops.selection import where
-from rax.ops.transcendental import erf, logaddexp, sigmoid
+from rax.ops.special.error_functions import erf, erf_double
+from rax.ops.transcendental import logaddexp, sigmoid
 from rax.ops.trigonometric import tanh
 
 
@@ -111,7 +112,7 @@ class Gelu(Activation):
         if self.approximate:
             share = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
         else:
-            share = np.vectorize(math.erf, otypes=[np.float64])(x * np.sqrt(0.5))
+            share = erf_double(x * np.sqrt(0.5))
         return (x / 2 * (1 + share)).astype(arrays[0].dtype)
 
     samples = (

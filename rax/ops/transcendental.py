@@ -130,21 +130,6 @@ class Sigmoid(Transcendental):
         return multiply(y, subtract(scalar(1, y.dtype), y))
 
 
-@op("erf", since=1)
-class Erf(Transcendental):
-    """The error function: ``2 / sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``."""
-
-    dtypes = FLOATS
-
-    def reference(self, *arrays: Array) -> Array:
-        (x,) = arrays
-        return np.vectorize(math.erf, otypes=[np.float64])(x.astype(np.float64)).astype(x.dtype)
-
-    def partial(self, operand: int, *values: Value) -> Value:
-        (x, _) = values
-        return multiply(scalar(2 / math.sqrt(math.pi), x.dtype), exp(negative(multiply(x, x))))
-
-
 @op("logaddexp", since=1)
 class LogAddExp(Elementwise):
     """``log(exp(x) + exp(y))``, without overflow.
@@ -175,5 +160,4 @@ log1p = Log1p()
 log2 = Log2()
 log10 = Log10()
 sigmoid = Sigmoid()
-erf = Erf()
 logaddexp = LogAddExp()

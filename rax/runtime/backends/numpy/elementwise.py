@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from typing import Any
 
@@ -144,17 +143,9 @@ def _erf_float32(x: Array) -> Array:
     return np.divide(result, _horner(squared, _ERF_BOTTOM), out=result)
 
 
-def _erf(op: Any, types: Types) -> Kernel:
+def _erf(op: Any, types: Types) -> Kernel | None:
     del op
-    dtype = numpy_dtype(types[0].dtype)
-    if types[0].dtype is float32 and types[0].ndim:
-        return _erf_float32
-
-    def erf(x: Array) -> Array:
-        numbers = np.asarray(x).astype(np.float64).ravel().tolist()
-        return np.array(list(map(math.erf, numbers)), np.float64).reshape(x.shape).astype(dtype)
-
-    return erf
+    return _erf_float32 if types[0].dtype is float32 and types[0].ndim else None
 
 
 def _by_reference(op: Any, types: Types) -> Kernel | None:
