@@ -35,11 +35,11 @@ from rax.ops import (
     solvers,
     sorting,
     spectral,
+    special,
     transcendental,
     trigonometric,
     window,
 )
-from rax.ops.special import bessel, error_functions, gamma_functions
 
 __all__ = [
     "activations",
@@ -69,6 +69,7 @@ __all__ = [
     "solvers",
     "sorting",
     "spectral",
+    "special",
     "transcendental",
     "trigonometric",
     "window",

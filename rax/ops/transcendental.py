@@ -20,7 +20,6 @@ from rax.ops.elementwise import (
     Elementwise,
     divide,
     multiply,
-    negative,
     reciprocal,
     subtract,
 )

@@ -166,8 +166,16 @@ class Erfcx(Special):
         return subtract(multiply(multiply(_number(2, x), x), y), _number(_TWO_BY_ROOT_PI, x))
 
 
-_INSIDE = (sample(uniform(2, 3, low=-0.9, high=0.9)), sample(uniform(low=-0.5, high=0.5)), sample(uniform(0, 2, low=0, high=1)))
-_CHANCES = (sample(uniform(2, 3, low=0.05, high=0.95)), sample(uniform(low=0.2, high=0.8)), sample(uniform(0, 2, low=0, high=1)))
+_INSIDE = (
+    sample(uniform(2, 3, low=-0.9, high=0.9)),
+    sample(uniform(low=-0.5, high=0.5)),
+    sample(uniform(0, 2, low=0, high=1)),
+)
+_CHANCES = (
+    sample(uniform(2, 3, low=0.05, high=0.95)),
+    sample(uniform(low=0.2, high=0.8)),
+    sample(uniform(0, 2, low=0, high=1)),
+)
 _ENDS = (sample(values(-1, 1, 0, -0.0, 2, 0.5, 0.999, 1e-6, float("nan")), dtypes=FLOATS),)
 
 
@@ -245,5 +253,3 @@ log_ndtr = LogNdtr()
 def erfcinv(x: Value) -> Value:
     """The inverse of ``erfc``."""
     return multiply(ndtri(multiply(x, _number(0.5, x))), _number(-_ROOT_HALF, x))
-
-

@@ -6,16 +6,15 @@ import math
 
 import numpy as np
 
-from rax.ir.dims import Size
-from rax.ir.errors import DerivativeError, TypeInferenceError
+from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.op import op
 from rax.ir.types import TensorType
 from rax.ops.algebra import add
 from rax.ops.arrays import Array, scalar
-from rax.ops.elementwise import BINARY_EDGES, Elementwise, multiply, negative, subtract
+from rax.ops.elementwise import BINARY_EDGES, multiply, negative, subtract
 from rax.ops.samples import FLOATS, normal, positive, reject, sample, uniform, values
-from rax.ops.special.double import INTEGER_REJECTS, Special, chebyshev, polynomial, sin_pi
+from rax.ops.special.double import Special, chebyshev, polynomial, sin_pi
 
 # log(gamma(x)) / (x - 2) in 2 (x - 2), for 1.5 <= x <= 2.5.
 _LOG_GAMMA = (
@@ -130,24 +129,33 @@ def digamma_double(x: Array) -> Array:
     return np.where(x == 0, -np.copysign(np.inf, x), result)
 
 
-def zeta_double(s: Array, q: Array) -> Array:
-    """Hurwitz's zeta function for ``s > 1``, by Euler and Maclaurin's sum (DLMF 25.11.28)."""
+def zeta_double(order: int, s: Array, q: Array) -> Array:
+    """Hurwitz's zeta function for ``s > 1``, by Euler and Maclaurin's sum (DLMF 25.11.28), differentiated by ``s``."""
     bounded, start = np.where(s > 1, s, 2), np.where(q > 0, q, 1)
     count = 10
     total = np.zeros_like(start)
     for step in range(count):
-        total = total + np.power(start + step, -bounded)
+        total = total + (-np.log(start + step)) ** order * np.power(start + step, -bounded)
     end = start + count
-    last = np.power(end, -bounded)
-    total = total + last / 2 + np.power(end, 1 - bounded) / (bounded - 1)
-    term = last * bounded / end
-    for k, number in enumerate(_BERNOULLI, 1):
-        total = total + np.where(np.isfinite(term), term, 0) * (number / math.factorial(2 * k))
-        term = term * ((bounded + 2 * k - 1) / end) * ((bounded + 2 * k) / end)
+    logarithm = np.log(end)
+    total = total + (-logarithm) ** order * np.power(end, -bounded) / 2
+    for i in range(order + 1):  # the integral from the end on
+        factor = math.comb(order, i) * math.factorial(i) * (-1) ** i
+        total = total + factor * (-logarithm) ** (order - i) * np.power(end, 1 - bounded) / (bounded - 1) ** (i + 1)
+    # The derivatives of the summand by its index: end ** -s times polynomials in the logarithm.
+    terms = [np.zeros_like(end) for _ in range(order)] + [(-1) ** order * np.power(end, -bounded)]
+    for j in range(2 * len(_BERNOULLI)):
+        if j % 2:
+            value = sum((term * logarithm**k for k, term in enumerate(terms)), np.zeros_like(end))
+            number = _BERNOULLI[j // 2] / math.factorial(j + 1)
+            total = total - np.where(np.isfinite(value), value, 0) * number
+        slopes = [*[k * term for k, term in enumerate(terms)][1:], np.zeros_like(end)]
+        terms = [(slope - (bounded + j) * term) / end for slope, term in zip(slopes, terms, strict=True)]
     total = np.where(np.isposinf(q), 0, np.where(np.isnan(s) | np.isnan(q), np.nan, total))
-    total = np.where(np.isposinf(s), np.where(q > 1, 0, np.where(q == 1, 1, np.inf)), total)
+    far = np.where(q > 1, 0, np.where(q == 1, 0.0 if order else 1.0, np.inf))
+    total = np.where(np.isposinf(s), far, total)
     total = np.where(q > 0, total, np.where(q == np.floor(q), np.inf, np.nan))
-    return np.where(s > 1, total, np.where(s == 1, np.inf, np.nan))
+    return np.where(s > 1, total, np.where(s == 1, (-1) ** order * np.inf, np.nan))
 
 
 def _cotangent_derivative(order: int) -> tuple[float, ...]:
@@ -168,7 +176,7 @@ def polygamma_double(order: int, x: Array) -> Array:
     sign = -1.0 if order % 2 == 0 else 1.0
     size = math.factorial(order)
     power = np.full_like(x, order + 1)
-    right = sign * size * zeta_double(power, np.where(x < 0, 1 - x, x))
+    right = sign * size * zeta_double(0, power, np.where(x < 0, 1 - x, x))
     left = np.where(x < 0, x, -0.5)
     cotangent = 1 / np.tan(math.pi * (left - np.rint(left)))
     reflected = -math.pi * polynomial(_cotangent_derivative(order), cotangent) - sign * right
@@ -259,7 +267,11 @@ class Polygamma(Special):
     def partial(self, operand: int, *values: Value) -> Value:
         return Polygamma(self.order + 1)(values[0])
 
-    samples = (sample(positive(2, 3), order=1), sample(uniform(low=-0.8, high=-0.3), order=2), sample(positive(0), order=1))
+    samples = (
+        sample(positive(2, 3), order=1),
+        sample(uniform(low=-0.8, high=-0.3), order=2),
+        sample(positive(0), order=1),
+    )
     edges = tuple(sample(*edge.operands, dtypes=FLOATS, order=order) for edge in _LATTICE for order in (1, 2))
     rejects = (
         reject(normal(2), order=1, dtype="int32", match="is not defined on int32"),
@@ -269,26 +281,49 @@ class Polygamma(Special):
 
 @op("zeta", since=1)
 class Zeta(Special):
-    """Hurwitz's zeta function: the sum of ``(q + k) ** -s`` over ``k = 0, 1, …``, for ``s > 1`` and ``q > 0``.
+    """Hurwitz's zeta function, the sum of ``(q + k) ** -s`` over ``k >= 0``, ``by_s`` times differentiated by ``s``.
 
-    Infinite at ``s = 1`` and where ``q`` is 0 or a negative whole number; NaN elsewhere outside.
-    The exponent is an attribute, ``order``, where its derivative is not wanted: there is none by ``s``.
+    For ``s > 1`` and ``q > 0``; infinite at ``s = 1`` and where ``q`` is 0 or a negative whole number, else NaN.
     """
+
+    by_s: int
 
     arity = 2
 
+    def result(self, *operands: TensorType) -> TensorType:
+        if self.by_s < 0:
+            raise TypeInferenceError(f"zeta is differentiated 0 times or more, not {self.by_s}")
+        return super().result(*operands)
+
     def double(self, *arrays: Array) -> Array:
-        return zeta_double(*arrays)
+        return zeta_double(self.by_s, *arrays)
 
     def partial(self, operand: int, *values: Value) -> Value:
         s, q, _ = values
         if operand == 0:
-            raise DerivativeError(
-                "zeta has no derivative by its exponent", fix="stop the gradient of x with rax.numpy's stop_gradient"
-            )
-        return negative(multiply(s, zeta(add(s, scalar(1, s.dtype)), q)))
+            return Zeta(self.by_s + 1)(s, q)
+        raised = add(s, scalar(1, s.dtype))
+        slope = negative(multiply(s, Zeta(self.by_s)(raised, q)))
+        if self.by_s == 0:
+            return slope
+        return subtract(slope, multiply(scalar(self.by_s, s.dtype), Zeta(self.by_s - 1)(raised, q)))
 
-    samples = (sample(uniform(2, 3, low=2, high=4), positive(3)),)
+    samples = (
+        sample(uniform(2, 3, low=2, high=4), positive(3), by_s=0),
+        sample(uniform(2, low=2, high=4), positive(), by_s=1),
+    )
+    edges = (
+        sample(
+            values(1, 0.5, 2, 2, 2, float("inf"), 1e4, float("nan"), 200),
+            values(1, 1, 0, -1, -0.5, 2, 3, 1, 100),
+            dtypes=FLOATS,
+            by_s=0,
+        ),
+    )
+    rejects = (
+        reject(normal(2), normal(2), by_s=-1, match="zeta is differentiated 0 times or more, not -1"),
+        reject(normal(2), normal(2), by_s=0, dtype="int32", match="is not defined on int32"),
+    )
 
 
 @op("betaln", since=1)
@@ -316,5 +351,4 @@ class BetaLn(Special):
 gammaln = GammaLn()
 gamma = Gamma()
 digamma = Digamma()
-zeta = Zeta()
 betaln = BetaLn()
