@@ -21,7 +21,7 @@ services.provide(
     array_namespace="rax.numpy.inspection:namespace",
 )
 
-_MODULES = ("nn", "numpy", "optim", "random")
+_MODULES = ("nn", "numpy", "optim", "random", "special")
 _NAMES = {
     "Graph": "rax.ir.graph",
     "Program": "rax.ir.program",
@@ -68,7 +68,7 @@ _NAMES = {
 }  # fmt: skip
 
 if TYPE_CHECKING:
-    from rax import nn, numpy, optim, random
+    from rax import nn, numpy, optim, random, special
     from rax.format.files import load, save
     from rax.frontend.call import evaluate, jit
     from rax.frontend.composites import composite
@@ -144,6 +144,7 @@ __all__ = [
     "scan",
     "scope",
     "spec",
+    "special",
     "stop_gradient",
     "switch",
     "trace",

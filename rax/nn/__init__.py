@@ -10,7 +10,6 @@ from rax.nn.activations import (
     gelu,
     leaky_relu,
     log_softmax,
-    logsumexp,
     relu,
     sigmoid,
     silu,
@@ -23,6 +22,7 @@ from rax.nn.initializers import glorot_normal, glorot_uniform, he_normal, he_uni
 from rax.nn.layers import dense, dropout, embedding, flatten, one_hot
 from rax.nn.losses import binary_cross_entropy, cross_entropy, huber, mae, mse
 from rax.nn.normalization import BatchNormState, batch_norm, batch_norm_state, layer_norm, rms_norm
+from rax.special.logarithms import logsumexp
 
 __all__ = [
     "BatchNormState",

@@ -8,10 +8,9 @@ from rax.frontend.promotion import TensorLike
 from rax.frontend.tensor import Tensor
 from rax.ir.trail import scope
 from rax.ir.types import float32, normalize_axis
-from rax.numpy.common import Axes, as_axes, inexact, with_axes
+from rax.numpy.common import inexact
 from rax.ops import activations, transcendental
 from rax.ops.normalization import LogSoftmax, Softmax
-from rax.ops.reduction import LogSumExp
 
 tanh = rnp.tanh
 
@@ -124,20 +123,3 @@ def log_softmax(x: TensorLike, axis: int = -1) -> Tensor:
     """
     value = inexact(x, float32)
     return Tensor(LogSoftmax(normalize_axis(axis, value.ndim))(value))
-
-
-def logsumexp(x: TensorLike, axis: Axes = None, keepdims: bool = False) -> Tensor:
-    """``log(sum(exp(x)))`` over some axes, without overflow.
-
-    Args:
-        x: any shape.
-        axis: an axis, several, or None for all.
-        keepdims: whether the reduced axes stay, of size 1.
-
-    Example:
-        >>> logsumexp(rnp.asarray([1000.0, 1000.0]))
-        Tensor(1000.6932, dtype=float32)
-    """
-    value = inexact(x, float32)
-    axes = as_axes(axis, value.ndim)
-    return with_axes(LogSumExp(axes)(value), axes, keepdims)
