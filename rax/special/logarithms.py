@@ -111,7 +111,7 @@ def rel_entr(x: TensorLike, y: TensorLike, /) -> Tensor:
         inside = (first > 0) & (second > 0)
         ratio = rnp.where(inside, first, 1.0) / rnp.where(inside, second, 1.0)
         # A ratio may leave the dtype's range where neither logarithm does.
-        plain = (ratio > 0) & rnp.isfinite(ratio)
+        plain = (ratio > rnp.finfo(ratio.dtype).smallest_normal) & rnp.isfinite(ratio)
         apart = rnp.log(rnp.where(inside, first, 1.0)) - rnp.log(rnp.where(inside, second, 1.0))
         value = first * rnp.where(plain, rnp.log(rnp.where(plain, ratio, 1.0)), apart)
         other = rnp.where((first == 0) & (second >= 0), 0.0, math.inf)

@@ -80,7 +80,7 @@ def i1e_double(x: Array) -> Array:
 
 def _unscaled(scaled: Array, x: Array) -> Array:
     half = np.exp(np.abs(x) / 2)  # the whole exponential would overflow too early
-    return np.where(np.isinf(x), np.where(scaled < 0, -np.inf, np.inf), scaled * half * half)
+    return np.where(np.isinf(x), np.where(np.signbit(scaled), -np.inf, np.inf), scaled * half * half)
 
 
 def _by_argument(y: Value, x: Value) -> Value:
