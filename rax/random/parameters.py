@@ -23,8 +23,8 @@ def draw_shape(name: str, shape: ShapeLike | None, *values: Tensor) -> Shape:
     if shape is None:
         return together
     wanted = as_shape(shape)
-    fits = len(together) <= len(wanted) and broadcast_shapes(together, wanted) == wanted
-    if not fits:
+    pairs = zip(reversed(together), reversed(wanted), strict=False)
+    if len(together) > len(wanted) or not all(mine in (1, due) for mine, due in pairs):
         shown = f"{dims.shape_text(together)} to {dims.shape_text(wanted)}"
         raise ShapeError(f"{name}: the parameters do not broadcast from {shown}", fix="give the shape of the result")
     return wanted
