@@ -55,9 +55,7 @@ CONTINUOUS: list[tuple[str, Draw, tuple[float, ...], Any]] = [
 @pytest.mark.parametrize(
     ("draw", "args", "law"), [c[1:] for c in CONTINUOUS], ids=[f"{c[0]}{c[2]}" for c in CONTINUOUS]
 )
-def test_continuous_draws_follow_their_law(
-    name: str, draw: Draw, args: tuple[float, ...], law: Any, dtype: str
-) -> None:
+def test_continuous_draws_follow_their_law(draw: Draw, args: tuple[float, ...], law: Any, dtype: str) -> None:
     sample = draw(KEY, *args, (COUNT,), dtype).numpy()
     assert sample.dtype == dtype
     assert stats.kstest(sample.astype(np.float64), law.cdf).pvalue > LEAST

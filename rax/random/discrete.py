@@ -108,9 +108,8 @@ def _reject(
 
     lead = as_tensor(key).shape[:-1]
     start = rnp.zeros((*lead, *size), dtype=float64)
-    return while_loop(
-        lambda state: ~rnp.all(state[1]), turn, (as_tensor(key), rnp.zeros(start.shape, dtype="bool"), start)
-    )[2]
+    state = as_tensor(key), rnp.zeros(start.shape, dtype="bool"), start
+    return while_loop(lambda state: ~rnp.all(state[1]), turn, state)[2]
 
 
 def poisson(key: TensorLike, lam: TensorLike, shape: ShapeLike | None = None, dtype: object = int64) -> Tensor:

@@ -54,9 +54,8 @@ def _standard_loggamma(key: TensorLike, a: Tensor, shape: Shape) -> Tensor:
         good = inside & (log_uniform(uniform_key, shape, a) < bound) & ~done
         return key, done | good, rnp.where(good, rnp.log(d) + log_v, value)
 
-    _, _, value = while_loop(
-        lambda state: ~rnp.all(state[1]), turn, (first, rnp.zeros(start.shape, dtype="bool"), start)
-    )
+    state = first, rnp.zeros(start.shape, dtype="bool"), start
+    value = while_loop(lambda state: ~rnp.all(state[1]), turn, state)[2]
     # A draw of shape a + 1 times u ** (1 / a) is one of shape a.
     value = value + rnp.where(boosted, boost / rnp.where(boosted, a, 1.0), 0.0)
     return rnp.where(bad, rnp.nan, value)

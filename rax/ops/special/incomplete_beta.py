@@ -23,7 +23,7 @@ from rax.ops.elementwise import multiply, negative, subtract
 from rax.ops.logical import logical_and
 from rax.ops.samples import FLOATS, normal, positive, reject, sample, uniform, values
 from rax.ops.selection import where
-from rax.ops.special.double import Special, log1p_less
+from rax.ops.special.double import log1p_less
 from rax.ops.special.gamma_functions import (
     Polygamma,
     betaln,
@@ -33,7 +33,7 @@ from rax.ops.special.gamma_functions import (
     polygamma_double,
     stirling,
 )
-from rax.ops.special.incomplete_gamma import DROP, rule
+from rax.ops.special.incomplete_gamma import DROP, Integral, rule
 from rax.ops.transcendental import exp, log, log1p
 
 Weight = Callable[[Array, Array], Array]
@@ -65,10 +65,11 @@ def lower_integral(a: Array, b: Array, x: Array, y: Array, weight: Weight) -> Ar
     for start, stop in pairwise(ends):
         width = stop - start
         if np.any(width > 0):
-            for point, share in rule():
-                s = start + width * point
-                grown = change(s)
-                total = total + share * width * np.exp(both * grown - a * s) * weight(log_x - s + grown, log_y + grown)
+            points, shares = rule()
+            s = start + width * points
+            grown = change(s)
+            density = np.exp(both * grown - a * s)
+            total = total + width * (shares @ (density * weight(log_x - s + grown, log_y + grown)))
     return total
 
 
@@ -193,7 +194,7 @@ def _density(a: Value, b: Value, x: Value, orders: tuple[int, int]) -> Value:
 
 
 @op("betainc", since=1)
-class BetaInc(Special):
+class BetaInc(Integral):
     """The regularised incomplete beta function: the share of the beta distribution of shapes ``a, b`` below ``x``.
 
     The derivative by ``x`` is 0 at both ends.
@@ -221,7 +222,7 @@ class BetaInc(Special):
 
 
 @op("betainc_derivative", since=1)
-class BetaIncDerivative(Special):
+class BetaIncDerivative(Integral):
     """``betainc`` differentiated ``by_a`` times by its first shape and ``by_b`` times by its second."""
 
     by_a: int
