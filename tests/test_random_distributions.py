@@ -116,7 +116,12 @@ def test_moments() -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_types_are_drawn(dtype: str) -> None:
-    for draw, args in ((random.gamma, (2.0,)), (random.laplace, ()), (random.truncated_normal, (-1.0, 1.0))):
+    draws: list[tuple[Draw, tuple[float, ...]]] = [
+        (random.gamma, (2.0,)),
+        (random.laplace, ()),
+        (random.truncated_normal, (-1.0, 1.0)),
+    ]
+    for draw, args in draws:
         sample = draw(KEY, *args, (4000,), dtype).numpy()
         assert sample.dtype == dtype
         wide = draw(KEY, *args, (4000,), "float32").numpy()

@@ -190,20 +190,22 @@ def test_integers_become_float32_and_dtypes_are_checked() -> None:
         special.multigammaln(1.0, 0)
 
 
-def test_multigammaln_agrees_with_scipy() -> None:
+def test_multigammaln_is_a_sum_of_logarithms() -> None:
     a = np.array([3.0, 5.5, 40.0])
-    np.testing.assert_allclose(special.multigammaln(a, 4).numpy(), scipy.multigammaln(a, 4), rtol=1e-14)
+    due = sum(scipy.gammaln(a - k / 2) for k in range(4)) + 3 * math.log(math.pi)
+    np.testing.assert_allclose(special.multigammaln(a, 4).numpy(), due, rtol=1e-14)
 
 
 def test_logsumexp_with_factors_agrees_with_scipy() -> None:
     a, b = RNG.normal(size=(3, 4)) * 300, RNG.normal(size=4)
     b[1] = 0
     for axis in (None, 0, (0, 1), -1):
-        due, sign = scipy.logsumexp(a, axis, b, return_sign=True)
+        due, sign = (np.asarray(x) for x in scipy.logsumexp(a, axis, b, return_sign=True))
         result = special.logsumexp(a, axis, b, return_sign=True)
         np.testing.assert_allclose(result[0].numpy(), due, rtol=1e-13)
         assert np.array_equal(result[1].numpy(), sign)
-        np.testing.assert_allclose(special.logsumexp(a, axis, np.abs(b)).numpy(), scipy.logsumexp(a, axis, np.abs(b)))
+        due = np.asarray(scipy.logsumexp(a, axis, np.abs(b)))
+        np.testing.assert_allclose(special.logsumexp(a, axis, np.abs(b)).numpy(), due)
     assert special.logsumexp(a, 1, b, keepdims=True).shape == (3, 1)
     assert math.isnan(float(special.logsumexp(np.zeros(2), b=np.array([1.0, -2.0]))))
     slope = rax.grad(lambda b: special.logsumexp(np.array([1e3, 1e3]), b=b))(np.array([1.0, 3.0]))

@@ -13,7 +13,7 @@ from rax.ir.errors import RaxError
 from rax.ir.trail import scope
 from rax.ir.types import DType, as_dtype, float32, float64, int64
 from rax.numpy.common import ShapeLike
-from rax.random.gamma_family import fixed, log_uniform, split_last
+from rax.random.gamma_family import fixed, log_uniform, split_last, undone
 from rax.random.parameters import parameters
 from rax.random.uniform import uniform
 from rax.special import gammaln, xlogy
@@ -77,8 +77,10 @@ def _search(key: TensorLike, size: Shape, first: Tensor, ratio: Callable[[Tensor
             rnp.where(more, chance * ratio(rnp.maximum(grown, 1.0)), chance),
         )
 
-    start = (count, rest, first + rnp.zeros_like(rest))
-    return while_loop(lambda state: rnp.any(beyond(state[1], state[2])), turn, start)[0]
+    def unfound(state: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        return rnp.any(beyond(state[1], state[2]))
+
+    return while_loop(unfound, turn, (count, rest, first + rnp.zeros_like(rest)))[0]
 
 
 def _reject(
@@ -109,7 +111,7 @@ def _reject(
     lead = as_tensor(key).shape[:-1]
     start = rnp.zeros((*lead, *size), dtype=float64)
     state = as_tensor(key), rnp.zeros(start.shape, dtype="bool"), start
-    return while_loop(lambda state: ~rnp.all(state[1]), turn, state)[2]
+    return while_loop(undone, turn, state)[2]
 
 
 def poisson(key: TensorLike, lam: TensorLike, shape: ShapeLike | None = None, dtype: object = int64) -> Tensor:

@@ -55,10 +55,15 @@ def _standard_loggamma(key: TensorLike, a: Tensor, shape: Shape) -> Tensor:
         return key, done | good, rnp.where(good, rnp.log(d) + log_v, value)
 
     state = first, rnp.zeros(start.shape, dtype="bool"), start
-    value = while_loop(lambda state: ~rnp.all(state[1]), turn, state)[2]
+    value = while_loop(undone, turn, state)[2]
     # A draw of shape a + 1 times u ** (1 / a) is one of shape a.
     value = value + rnp.where(boosted, boost / rnp.where(boosted, a, 1.0), 0.0)
     return rnp.where(bad, rnp.nan, value)
+
+
+def undone(state: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Whether a draw by rejection, of which the second part of the state says what is done, is not complete."""
+    return ~rnp.all(state[1])
 
 
 def split_last(key: TensorLike) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from rax.ir.types import TensorType, as_dtype
 from rax.ops.arrays import Array
 from rax.ops.indexing import Gather, Scatter
 from rax.ops.shape import Pad
-from rax.ops.transcendental import erf
+from rax.ops.special.error_functions import erf
 from rax.ops.window import Conv
 from rax.runtime.backends.numpy import window
 from rax.runtime.executable import compile

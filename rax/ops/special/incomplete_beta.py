@@ -137,7 +137,7 @@ def betainc_double(orders: tuple[int, int], a: Array, b: Array, x: Array) -> Arr
     here, rest = np.where(below, point, 1 - point), np.where(below, 1 - point, point)
     shares = [_part(orders, low, high, here, rest)]
     if orders[0] != orders[1]:  # above the mean the shapes change places
-        shares.append(_part(orders[::-1], low, high, here, rest))
+        shares.append(_part((orders[1], orders[0]), low, high, here, rest))
     if orders == (0, 0):
         result = np.where(below, np.minimum(shares[0], 1), 1 - shares[0])
     else:
