@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rax import numpy as rnp
 from rax.frontend.control import while_loop
+from rax.frontend.functions import stop_gradient
 from rax.frontend.promotion import TensorLike
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir.dims import Shape
@@ -13,7 +14,7 @@ from rax.ir.errors import RaxError
 from rax.ir.trail import scope
 from rax.ir.types import DType, as_dtype, float32, float64, int64
 from rax.numpy.common import ShapeLike
-from rax.random.gamma_family import fixed, log_uniform, split_last, undone
+from rax.random.gamma_family import log_uniform, split_last, undone
 from rax.random.parameters import parameters
 from rax.random.uniform import uniform
 from rax.special import gammaln, xlogy
@@ -25,7 +26,7 @@ def _counts(name: str, shape: ShapeLike | None, dtype: object, *given: TensorLik
     if wanted.kind not in ("int", "uint", "float"):
         raise RaxError(f"{name} makes real numbers, not {wanted}", fix="use int64")
     _, size, tensors = parameters(name, shape, float32, *given, inside=float64)
-    return wanted, size, [fixed(tensor) for tensor in tensors]
+    return wanted, size, [stop_gradient(tensor) for tensor in tensors]
 
 
 def geometric(key: TensorLike, p: TensorLike, shape: ShapeLike | None = None, dtype: object = int64) -> Tensor:

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from rax import numpy as rnp
 from rax.frontend.control import while_loop
+from rax.frontend.functions import stop_gradient
 from rax.frontend.promotion import TensorLike
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir.dims import Shape
 from rax.ir.errors import ShapeError
 from rax.ir.trail import scope
 from rax.numpy.common import ShapeLike, as_shape
-from rax.ops.selection import stop_gradient
 from rax.ops.special.incomplete_gamma import loggamma_transport
 from rax.random.continuous import normal
 from rax.random.keys import split
 from rax.random.parameters import parameters
 from rax.random.uniform import sign_and_tail
 from rax.special import logsumexp
-
-
-def fixed(x: Tensor) -> Tensor:
-    """A tensor through which no derivative flows."""
-    return Tensor(stop_gradient(x.value))
 
 
 def log_uniform(key: TensorLike, shape: Shape, like: Tensor) -> Tensor:
@@ -73,8 +68,9 @@ def split_last(key: TensorLike) -> tuple[Tensor, Tensor]:
 
 
 def _loggamma(key: TensorLike, a: Tensor, shape: Shape) -> Tensor:
-    value = _standard_loggamma(key, fixed(a), shape)
-    return Tensor(loggamma_transport(a.value, stop_gradient(a.value), stop_gradient(value.value)))
+    start = stop_gradient(a)
+    drawn = stop_gradient(_standard_loggamma(key, start, shape))
+    return Tensor(loggamma_transport(a.value, start.value, drawn.value))
 
 
 def loggamma(key: TensorLike, a: TensorLike, shape: ShapeLike | None = None, dtype: object = None) -> Tensor:

@@ -6,13 +6,13 @@ import math
 
 from rax import numpy as rnp
 from rax.frontend.application import apply_elementwise
+from rax.frontend.functions import stop_gradient
 from rax.frontend.promotion import TensorLike, promote_operands
 from rax.frontend.tensor import Tensor
 from rax.ir.errors import RaxError
 from rax.ir.trail import scope
 from rax.ir.types import float32
 from rax.numpy.common import inexact
-from rax.ops.selection import stop_gradient
 from rax.ops.special import gamma_functions, incomplete_beta, incomplete_gamma
 
 
@@ -44,7 +44,7 @@ def gammasgn(x: TensorLike, /) -> Tensor:
         Tensor([ 1., -1.], dtype=float32)
     """
     with scope("gammasgn"):
-        value = Tensor(stop_gradient(inexact(x, float32)))
+        value = stop_gradient(Tensor(inexact(x, float32)))
         whole = rnp.floor(value)
         odd = rnp.remainder(whole, 2.0) != 0
         sign = rnp.where((value > 0) | ((value == 0) & ~rnp.signbit(value)), 1.0, rnp.where(odd, -1.0, 1.0))
@@ -198,7 +198,7 @@ def binom(n: TensorLike, k: TensorLike, /) -> Tensor:
         rest = total - part + 1
         sign = gammasgn(total + 1) * gammasgn(part + 1) * gammasgn(rest)
         size = sign * rnp.exp(-betaln(rest, part + 1) - rnp.log(rnp.abs(total + 1)))
-        rounded = Tensor(stop_gradient((rnp.round(size) - size).value))
+        rounded = stop_gradient(rnp.round(size) - size)
         size = size + rnp.where(whole & (size < 1 / rnp.finfo(size.dtype).eps), rounded, 0.0)
         return rnp.where(outside, 0.0, size)
 

@@ -7,6 +7,7 @@ from typing import Literal, overload
 
 from rax import numpy as rnp
 from rax.frontend.application import apply_elementwise
+from rax.frontend.functions import stop_gradient
 from rax.frontend.promotion import TensorLike, promote_operands
 from rax.frontend.tensor import Tensor
 from rax.ir.trail import scope
@@ -14,7 +15,6 @@ from rax.ir.types import float32
 from rax.numpy.common import Axes, as_axes, inexact, with_axes
 from rax.ops import activations, transcendental
 from rax.ops.reduction import LogSumExp
-from rax.ops.selection import stop_gradient
 
 
 def _floating(*operands: TensorLike) -> list[Tensor]:
@@ -197,7 +197,7 @@ def logsumexp(
         powers, factors = rnp.broadcast_arrays(*_floating(a, b))
         axes = as_axes(axis, powers.ndim)
         powers = rnp.where(factors == 0, -math.inf, powers)
-        top = Tensor(stop_gradient(rnp.max(powers, axis=axes, keepdims=True).value))
+        top = stop_gradient(rnp.max(powers, axis=axes, keepdims=True))
         top = rnp.where(rnp.isfinite(top), top, 0.0)
         total = rnp.sum(factors * rnp.exp(powers - top), axis=axes, keepdims=keepdims)
         top = top if keepdims else rnp.squeeze(top, axis=axes)
