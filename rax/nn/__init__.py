@@ -1,62 +1,100 @@
-"""Neural networks: activations, losses, layers, normalisations, pooling and initialisers.
+"""Neural networks: activations, losses, layers, attention, normalisations, pooling, images and initialisers.
 
 Pure functions of tensors that build graph. Parameters are arguments, in whatever nest the model
 keeps them; randomness comes from a key. The nodes a function makes stand in a scope of its name, by
-which drawings group them. Images and other signals come as ``(N, C, *spatial)``.
+which drawings group them. Images and other signals come as ``(N, C, *spatial)``, sequences as
+``(N, time, features)``.
 """
 
+from rax.nn import initializers
 from rax.nn.activations import (
-    elu,
     gelu,
-    leaky_relu,
-    log_softmax,
-    relu,
+    glu,
+    identity,
+    log1mexp,
+    log_sigmoid,
+    mish,
     sigmoid,
     silu,
-    softmax,
+    soft_sign,
     softplus,
+    squareplus,
+    swish,
     tanh,
 )
-from rax.nn.convolution import avg_pool, conv, global_avg_pool, max_pool
+from rax.nn.convolution import conv, conv_transpose
+from rax.nn.ctc import ctc_loss
+from rax.nn.dropping import alpha_dropout, drop_path, dropout, spatial_dropout
+from rax.nn.image import pixel_shuffle, pixel_unshuffle, resize, upsample
 from rax.nn.initializers import glorot_normal, glorot_uniform, he_normal, he_uniform
-from rax.nn.layers import dense, dropout, embedding, flatten, one_hot
-from rax.nn.losses import binary_cross_entropy, cross_entropy, huber, mae, mse
-from rax.nn.normalization import BatchNormState, batch_norm, batch_norm_state, layer_norm, rms_norm
+from rax.nn.layers import dense, embedding, flatten, one_hot
+from rax.nn.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    hinge_loss,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mae,
+    mse,
+    nll_loss,
+    smooth_l1_loss,
+)
+from rax.nn.normalization import (
+    BatchNormState,
+    batch_norm,
+    batch_norm_state,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    rms_norm,
+    spectral_norm,
+    weight_standardization,
+)
+from rax.nn.piecewise import (
+    celu,
+    elu,
+    hard_sigmoid,
+    hard_silu,
+    hard_swish,
+    hard_tanh,
+    leaky_relu,
+    relu,
+    relu6,
+    selu,
+    sparse_plus,
+    sparse_sigmoid,
+)
+from rax.nn.pooling import (
+    adaptive_avg_pool,
+    adaptive_max_pool,
+    avg_pool,
+    global_avg_pool,
+    global_max_pool,
+    lp_pool,
+    max_pool,
+)
+from rax.nn.similarity import (
+    contrastive_loss,
+    cosine_embedding_loss,
+    cosine_similarity,
+    info_nce,
+    nt_xent,
+    triplet_margin_loss,
+)
+from rax.nn.softmax import log_softmax, softmax, standardize
 from rax.special.logarithms import logsumexp
 
 __all__ = [
-    "BatchNormState",
-    "avg_pool",
-    "batch_norm",
-    "batch_norm_state",
-    "binary_cross_entropy",
-    "conv",
-    "cross_entropy",
-    "dense",
-    "dropout",
-    "elu",
-    "embedding",
-    "flatten",
-    "gelu",
-    "global_avg_pool",
-    "glorot_normal",
-    "glorot_uniform",
-    "he_normal",
-    "he_uniform",
-    "huber",
-    "layer_norm",
-    "leaky_relu",
-    "log_softmax",
-    "logsumexp",
-    "mae",
-    "max_pool",
-    "mse",
-    "one_hot",
-    "relu",
-    "rms_norm",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softplus",
-    "tanh",
-]
+    "BatchNormState", "adaptive_avg_pool", "adaptive_max_pool", "alpha_dropout", "avg_pool", "batch_norm",
+    "batch_norm_state", "binary_cross_entropy", "celu", "contrastive_loss", "conv", "conv_transpose",
+    "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "ctc_loss", "dense", "drop_path", "dropout", "elu",
+    "embedding", "flatten", "gelu", "global_avg_pool", "global_max_pool", "glorot_normal", "glorot_uniform", "glu",
+    "group_norm", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "he_normal", "he_uniform", "hinge_loss",
+    "huber", "identity", "info_nce", "initializers", "instance_norm", "kl_divergence", "layer_norm", "leaky_relu",
+    "log1mexp", "log_cosh", "log_sigmoid", "log_softmax", "logsumexp", "lp_pool", "mae", "max_pool", "mish", "mse",
+    "nll_loss", "nt_xent", "one_hot", "pixel_shuffle", "pixel_unshuffle", "relu", "relu6", "resize", "rms_norm",
+    "selu", "sigmoid", "silu", "smooth_l1_loss", "soft_sign", "softmax", "softplus", "sparse_plus", "sparse_sigmoid",
+    "spatial_dropout", "spectral_norm", "squareplus", "standardize", "swish", "tanh", "triplet_margin_loss",
+    "upsample", "weight_standardization",
+]  # fmt: skip

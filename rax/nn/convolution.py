@@ -1,4 +1,4 @@
-"""Convolution and pooling of ``(N, C, *spatial)`` in any number of spatial axes.
+"""Convolution of ``(N, C, *spatial)``, and its transpose, in any number of spatial axes.
 
 Windows, strides, dilations are one number for all spatial axes or one for each. ``padding`` is
 ``"valid"`` (none), ``"same"`` (as many windows as ``ceil(size / stride)``; an odd element goes
@@ -7,7 +7,6 @@ behind), or a number, or for each axis a number or a pair (before, behind).
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Sequence
 from typing import Any, Literal, cast
@@ -20,29 +19,34 @@ from rax.ir.dims import Shape, Size
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.trail import scope
-from rax.ir.types import TensorType, bool_, float32
-from rax.numpy.common import inexact
-from rax.ops.algebra import full
-from rax.ops.shape import pad
-from rax.ops.window import Conv, SlidingWindows, spread
+from rax.ops.shape import Flip, moveaxis, reshape
+from rax.ops.window import Conv, spread
 
 PerAxis = int | Sequence[int]
 Padding = Literal["same", "valid"] | int | Sequence[int | tuple[int, int]]
 Pairs = tuple[tuple[Size, Size], ...]
 
 
-def _each(number: PerAxis, count: int, what: str) -> tuple[int, ...]:
-    """One number for each spatial axis."""
+def each(number: PerAxis, count: int, what: str) -> tuple[int, ...]:
+    """One number for each spatial axis.
+
+    Raises:
+        RaxError: there are more or fewer.
+    """
     numbers = tuple(map(operator.index, number if isinstance(number, Sequence) else (number,) * count))
     if len(numbers) != count:
         raise RaxError(f"{what} has {len(numbers)} numbers, and there are {count} spatial axes")
     return numbers
 
 
-def _pairs(
+def pairs(
     padding: Padding, spatial: Shape, window: Shape, strides: tuple[int, ...], dilation: tuple[int, ...]
 ) -> Pairs:
-    """The padding before and behind each spatial axis."""
+    """The padding before and behind each spatial axis.
+
+    Raises:
+        RaxError: it is in none of the forms, or for another number of axes.
+    """
     if padding == "valid":
         return ((0, 0),) * len(spatial)
     if padding == "same":
@@ -53,8 +57,8 @@ def _pairs(
     given: Sequence[Any] = padding if isinstance(padding, Sequence) else (padding,) * len(spatial)
     if len(given) != len(spatial):
         raise RaxError(f"padding is given for {len(given)} axes, and there are {len(spatial)} spatial axes")
-    pairs = (cast("Sequence[Any]", amount if isinstance(amount, Sequence) else (amount, amount)) for amount in given)
-    return tuple((operator.index(before), operator.index(behind)) for before, behind in pairs)
+    sides = (cast("Sequence[Any]", amount if isinstance(amount, Sequence) else (amount, amount)) for amount in given)
+    return tuple((operator.index(before), operator.index(behind)) for before, behind in sides)
 
 
 def _same(size: Size, extent: Size, stride: int) -> tuple[Size, Size]:
@@ -105,111 +109,96 @@ def conv(
             fix="add the missing axes with rax.numpy.expand_dims",
         )
     count = value.ndim - 2
-    strides, spacing = _each(stride, count, "stride"), _each(dilation, count, "dilation")
+    strides, spacing = each(stride, count, "stride"), each(dilation, count, "dilation")
     with scope("conv"):
-        pairs = _pairs(padding, value.shape[2:], weights.shape[2:], strides, spacing)
-        result = Tensor(Conv(strides, pairs, (1,) * count, spacing, groups)(value, weights))
-        if bias is None:
-            return result
-        return result + rnp.expand_dims(as_tensor(bias), axis=tuple(range(1, count + 1)))
+        around = pairs(padding, value.shape[2:], weights.shape[2:], strides, spacing)
+        return _biased(Tensor(Conv(strides, around, (1,) * count, spacing, groups)(value, weights)), bias)
 
 
-def _spatial(x: Value, name: str) -> int:
-    if x.ndim < 3:
-        raise TypeInferenceError(f"{name} needs (N, C, *spatial), not {x.type}")
-    return x.ndim - 2
+def _biased(result: Tensor, bias: TensorLike | None) -> Tensor:
+    if bias is None:
+        return result
+    return result + rnp.expand_dims(as_tensor(bias), axis=tuple(range(1, result.ndim - 1)))
 
 
-def _padded(x: Value, pairs: Pairs) -> Value:
-    lead = (0,) * (x.ndim - len(pairs))
-    low, high = ((*lead, *[pair[side] for pair in pairs]) for side in (0, 1))
-    return pad(x, low, high, (0,) * x.ndim)
-
-
-def max_pool(
+def conv_transpose(
     x: TensorLike,
-    window: PerAxis,
+    kernel: TensorLike,
+    bias: TensorLike | None = None,
     *,
-    stride: PerAxis | None = None,
+    stride: PerAxis = 1,
     padding: Padding = "valid",
+    output_padding: PerAxis = 0,
     dilation: PerAxis = 1,
+    groups: int = 1,
 ) -> Tensor:
-    """The largest element of each window; padding never wins. Ties share the derivative evenly.
+    """The transpose of :func:`conv` with the same kernel and options: each element spreads the kernel.
+
+    It is the gradient of ``conv`` by its input, applied to ``x``; and PyTorch's ``conv_transpose``.
 
     Args:
-        x: ``(N, C, *spatial)``, real.
-        window: the sizes of a window.
-        stride: the steps between windows; by default the window's sizes.
-        padding: see :mod:`rax.nn.convolution`.
-        dilation: the steps between the elements of a window.
+        x: ``(N, C, *spatial)``.
+        kernel: ``(C, O / groups, *window)``: the kernel of the ``conv`` from ``O`` to ``C`` channels.
+        bias: ``(O,)``, or none.
+        stride: the steps between the places of neighbours in the result.
+        padding: what is cut off around the result, as the ``conv`` would add it. With ``"same"`` the
+            result has ``size * stride`` elements along an axis.
+        output_padding: how many more elements the result has behind; less than stride or dilation.
+        dilation: the steps between the elements of the kernel.
+        groups: groups of channels that do not mix.
+
+    Returns:
+        ``(N, O, *out)`` with ``out = (size - 1) * stride + extent - padding + output_padding``.
 
     Raises:
-        TypeInferenceError: a window does not fit.
+        TypeInferenceError: shapes or dtypes do not fit.
+        RaxError: the output padding is not less than stride or dilation.
 
     Example:
-        >>> max_pool(rnp.asarray([[[1.0, 5.0, 2.0, 3.0]]]), 2)
-        Tensor([[[5., 3.]]], dtype=float32)
+        >>> conv_transpose(rnp.ones((1, 1, 2)), rnp.asarray([[[1.0, 2.0, 3.0]]]), stride=2)
+        Tensor([[[1., 2., 4., 2., 3.]]], dtype=float32)
     """
-    value = as_tensor(x).value
-    count = _spatial(value, "max_pool")
-    sizes, spacing = _each(window, count, "window"), _each(dilation, count, "dilation")
-    strides = sizes if stride is None else _each(stride, count, "stride")
-    with scope("max_pool"):
-        pairs = _pairs(padding, value.shape[2:], sizes, strides, spacing)
-        padded = Tensor(_padded(value, pairs))
-        if any(amount != 0 for pair in pairs for amount in pair):
-            inside = Tensor(_padded(full(TensorType(bool_, value.shape[2:]), True), pairs))
-            least = -math.inf if value.dtype.is_floating else rnp.iinfo(value.dtype).min
-            padded = rnp.where(inside, padded, least)
-        windows = Tensor(SlidingWindows(sizes, strides, spacing)(padded.value))
-        return rnp.max(windows, axis=tuple(range(-count, 0)))
+    value, weights = promote_operands(x, kernel)
+    if value.ndim < 2 or weights.ndim != value.ndim or value.shape[1] != weights.shape[0]:
+        raise TypeInferenceError(
+            "conv_transpose needs x (N, C, *spatial) and a kernel (C, O/groups, *window), "
+            f"not {value.type} and {weights.type}",
+            fix="the kernel is that of the conv it is the transpose of",
+        )
+    count = value.ndim - 2
+    strides, spacing, more = (
+        each(given, count, name)
+        for given, name in ((stride, "stride"), (dilation, "dilation"), (output_padding, "output_padding"))
+    )
+    if any(extra < 0 or extra >= max(step, gap) for extra, step, gap in zip(more, strides, spacing, strict=True)):
+        raise RaxError(f"output_padding {more} is not at least 0 and less than stride {strides} or dilation {spacing}")
+    extents = tuple(map(spread, weights.shape[2:], spacing))
+    with scope("conv_transpose"):
+        around: list[tuple[Size, Size]] = []
+        wide = tuple(map(spread, value.shape[2:], strides))
+        if padding == "same":
+            sizes = [size * step + extra for size, step, extra in zip(value.shape[2:], strides, more, strict=True)]
+            overlaps = [dims.maximum(extent - step, 0) for extent, step in zip(extents, strides, strict=True)]
+            cuts = [dims.floor_divide(overlap, 2) for overlap in overlaps]
+        else:
+            cut = pairs(padding, value.shape[2:], weights.shape[2:], strides, spacing)
+            cuts = [low for low, _ in cut]
+            sizes = [
+                size + extent - 1 - low - high + extra
+                for size, extent, (low, high), extra in zip(wide, extents, cut, more, strict=True)
+            ]
+        for size, extent, low, out in zip(wide, extents, cuts, sizes, strict=True):
+            before = extent - 1 - low
+            around.append((before, out + extent - 1 - size - before))
+        turned = _turned(weights, groups)
+        return _biased(Tensor(Conv((1,) * count, tuple(around), strides, spacing, groups)(value, turned)), bias)
 
 
-def avg_pool(x: TensorLike, window: PerAxis, *, stride: PerAxis | None = None, padding: Padding = "valid") -> Tensor:
-    """The mean of each window; padding does not count.
-
-    Args:
-        x: ``(N, C, *spatial)``; integers become float32.
-        window: the sizes of a window.
-        stride: the steps between windows; by default the window's sizes.
-        padding: see :mod:`rax.nn.convolution`.
-
-    Raises:
-        TypeInferenceError: a window does not fit.
-
-    Example:
-        >>> avg_pool(rnp.asarray([[[1.0, 5.0, 2.0]]]), 2, stride=1, padding="same")
-        Tensor([[[3. , 3.5, 2. ]]], dtype=float32)
-    """
-    value = inexact(x, float32)
-    count = _spatial(value, "avg_pool")
-    sizes = _each(window, count, "window")
-    strides = sizes if stride is None else _each(stride, count, "stride")
-    last = tuple(range(-count, 0))
-    with scope("avg_pool"):
-        pairs = _pairs(padding, value.shape[2:], sizes, strides, (1,) * count)
-        take = SlidingWindows(sizes, strides, (1,) * count)
-        if all(amount == 0 for pair in pairs for amount in pair):
-            return rnp.mean(Tensor(take(value)), axis=last)
-        inside = full(TensorType(value.dtype, value.shape[2:]), 1)
-        totals, counts = (rnp.sum(Tensor(take(_padded(part, pairs))), axis=last) for part in (value, inside))
-        return totals / counts
-
-
-def global_avg_pool(x: TensorLike) -> Tensor:
-    """The mean over all spatial axes: ``(N, C, *spatial)`` to ``(N, C)``.
-
-    Args:
-        x: ``(N, C, *spatial)``; integers become float32.
-
-    Raises:
-        TypeInferenceError: there is no spatial axis.
-
-    Example:
-        >>> global_avg_pool(rnp.asarray([[[1.0, 5.0]]]))
-        Tensor([[3.]], dtype=float32)
-    """
-    value = inexact(x, float32)
-    count = _spatial(value, "global_avg_pool")
-    with scope("global_avg_pool"):
-        return rnp.mean(Tensor(value), axis=tuple(range(-count, 0)))
+def _turned(kernel: Value, groups: int) -> Value:
+    """A kernel ``(C, O/groups, *window)`` as the one ``(O, C/groups, *window)`` of the transpose, back to front."""
+    channels, outs, *window = kernel.shape
+    per_group = dims.floor_divide(channels, groups)
+    if groups < 1 or per_group * groups != channels:
+        raise TypeInferenceError(f"conv_transpose's {channels} channels do not fall into {groups} equal groups")
+    parts = moveaxis(reshape(kernel, (groups, per_group, outs, *window)), 1, 2)
+    return Flip(tuple(range(2, kernel.ndim)))(reshape(parts, (groups * outs, per_group, *window)))

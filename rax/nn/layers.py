@@ -1,17 +1,15 @@
-"""Layers over the last axis, and the small functions between layers."""
+"""Layers over the last axis: dense, embedding, one-hot; and flattening."""
 
 from __future__ import annotations
 
 from rax import numpy as rnp
-from rax import random
 from rax.frontend.promotion import TensorLike
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir import dims
-from rax.ir.dims import Size
-from rax.ir.errors import RaxError, TypeInferenceError
+from rax.ir.errors import TypeInferenceError
 from rax.ir.trail import scope
 from rax.ir.types import float32
-from rax.numpy.common import inexact
+from rax.numpy.common import as_axis
 from rax.ops.indexing import Gather
 
 
@@ -31,31 +29,6 @@ def dense(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> 
     with scope("dense"):
         product = as_tensor(x) @ as_tensor(weight)
         return product if bias is None else product + as_tensor(bias)
-
-
-def dropout(key: TensorLike, x: TensorLike, rate: float) -> Tensor:
-    """Zero each element with probability ``rate``, and scale the rest so that the mean stays.
-
-    To predict, leave the call out.
-
-    Args:
-        key: a key of :mod:`rax.random`; another one at each step.
-        x: any shape, floating.
-        rate: at least 0 and less than 1.
-
-    Raises:
-        RaxError: the rate is out of range.
-
-    Example:
-        >>> dropout(random.key(0), rnp.ones((4,)), 0.5)
-        Tensor([0., 0., 2., 2.], dtype=float32)
-    """
-    if not 0 <= rate < 1:
-        raise RaxError(f"dropout's rate is at least 0 and less than 1, not {rate}")
-    value = Tensor(inexact(x, float32))
-    with scope("dropout"):
-        kept = random.bernoulli(key, 1 - rate, value.shape)
-        return rnp.where(kept, value / (1 - rate), 0.0)
 
 
 def embedding(table: TensorLike, ids: TensorLike) -> Tensor:
@@ -79,16 +52,16 @@ def embedding(table: TensorLike, ids: TensorLike) -> Tensor:
         return Tensor(Gather()(as_tensor(table).value, as_tensor(ids).value))
 
 
-def one_hot(labels: TensorLike, classes: Size, dtype: object = float32) -> Tensor:
-    """1 at the place a label names along a new last axis, 0 elsewhere.
+def one_hot(labels: TensorLike, num_classes: int, dtype: object = float32, axis: int = -1) -> Tensor:
+    """1 at the place a label names along a new axis, 0 elsewhere.
 
     Args:
-        labels: integers of any shape; one outside ``0 … classes - 1`` gives zeros.
-        classes: the size of the new axis.
+        labels: integers of any shape; one outside ``0 … num_classes - 1`` gives zeros.
+        num_classes: the size of the new axis.
         dtype: the dtype of the result.
+        axis: where the new axis stands in the result.
 
     Raises:
-        RaxError: ``classes`` is no size, or negative.
         TypeInferenceError: the labels are no integers.
 
     Example:
@@ -99,12 +72,11 @@ def one_hot(labels: TensorLike, classes: Size, dtype: object = float32) -> Tenso
     places = as_tensor(labels)
     if places.dtype.kind not in ("int", "uint"):
         raise TypeInferenceError(f"one_hot needs integers, not {places.dtype}", fix="cast them to int64")
-    count = dims.dim(classes)
-    if isinstance(count, int) and count < 0:
-        raise RaxError(f"one_hot needs a number of classes that is not negative, not {count}")
     with scope("one_hot"):
         wide = rnp.expand_dims(rnp.astype(places, rnp.int64), axis=-1)
-        return rnp.astype(wide == rnp.arange(count), dtype)
+        marks = rnp.astype(wide == rnp.arange(num_classes), dtype)
+        place = as_axis(axis, marks.ndim)
+        return marks if place == marks.ndim - 1 else rnp.moveaxis(marks, -1, place)
 
 
 def flatten(x: TensorLike) -> Tensor:

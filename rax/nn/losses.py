@@ -6,25 +6,34 @@ themselves. The mean of no terms, as of an empty batch, is 0, and so is its grad
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from rax import numpy as rnp
 from rax.frontend.promotion import TensorLike, promote_operands
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir import dims
+from rax.ir.dims import Size
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.trail import scope
 from rax.ir.types import float32
-from rax.nn.activations import log_softmax, softplus
+from rax.nn.activations import softplus
+from rax.nn.piecewise import relu
+from rax.nn.softmax import log_softmax
 from rax.numpy.common import inexact
 from rax.ops.creation import dim_size
-from rax.ops.indexing import take_along_axis
+from rax.ops.indexing import Gather, take_along_axis
 from rax.ops.reduction import computing_dtype
 
 Reduction = Literal["mean", "sum", "none"]
 
 
-def _reduced(terms: Tensor, reduction: Reduction) -> Tensor:
+def reduced(terms: Tensor, reduction: Reduction, weights: Tensor | None = None) -> Tensor:
+    """The terms as a reduction says; with weights, their mean is divided by the sum of those.
+
+    Raises:
+        RaxError: there is no such reduction.
+    """
     if reduction == "none":
         return terms
     if reduction == "sum":
@@ -32,12 +41,19 @@ def _reduced(terms: Tensor, reduction: Reduction) -> Tensor:
     if reduction != "mean":
         raise RaxError(f"reduction is one of 'mean', 'sum' and 'none', not {reduction!r}")
     wide = computing_dtype(terms.dtype)
-    count = Tensor(dim_size(dims.maximum(terms.size, 1), wide))
-    return rnp.astype(rnp.sum(rnp.astype(terms, wide)) / count, terms.dtype)
+    total = rnp.sum(rnp.astype(terms, wide))
+    if weights is None:
+        return rnp.astype(total / Tensor(dim_size(dims.maximum(terms.size, 1), wide)), terms.dtype)
+    divisor = rnp.sum(rnp.astype(weights, wide))
+    return rnp.astype(total / rnp.where(divisor == 0, 1.0, divisor), terms.dtype)
 
 
-def _pair(predictions: TensorLike, targets: TensorLike, name: str) -> tuple[Tensor, Tensor]:
-    """Both sides in one floating dtype; of one shape, lest broadcasting hide a mistake."""
+def same_shape(predictions: TensorLike, targets: TensorLike, name: str) -> tuple[Tensor, Tensor]:
+    """Both sides in one floating dtype; of one shape, lest broadcasting hide a mistake.
+
+    Raises:
+        TypeInferenceError: the shapes differ.
+    """
     left, right = (Tensor(value) for value in promote_operands(inexact(predictions, float32), targets))
     if left.shape != right.shape:
         raise TypeInferenceError(
@@ -47,7 +63,15 @@ def _pair(predictions: TensorLike, targets: TensorLike, name: str) -> tuple[Tens
     return left, right
 
 
-def cross_entropy(logits: TensorLike, labels: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
+def cross_entropy(
+    logits: TensorLike,
+    labels: TensorLike,
+    *,
+    weight: TensorLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+) -> Tensor:
     """``-log(softmax(logits))`` at the labels; the softmax is along the last axis.
 
     Args:
@@ -55,10 +79,15 @@ def cross_entropy(logits: TensorLike, labels: TensorLike, *, reduction: Reductio
         labels: integers ``(*batch)``, each the number of a class; or floating numbers
             ``(*batch, classes)``, a distribution each. A negative integer counts from the last
             class; one out of range fails when the graph runs.
+        weight: ``(classes,)``, the weight of each class's part. The mean over integer labels is
+            then divided by the sum of the labels' weights, as PyTorch does.
+        ignore_index: an integer label whose terms are 0 and do not count in the mean.
+        label_smoothing: how much of each label is spread over all classes evenly (Szegedy et al., 2016).
         reduction: over the terms ``(*batch)``.
 
     Raises:
-        TypeInferenceError: the labels fit neither form.
+        TypeInferenceError: the labels fit neither form, or the weights are not one a class.
+        RaxError: the smoothing is not between 0 and 1, or distributions are to be ignored by number.
 
     Example:
         >>> cross_entropy(rnp.zeros((2, 4)), rnp.asarray([0, 3]))
@@ -71,20 +100,112 @@ def cross_entropy(logits: TensorLike, labels: TensorLike, *, reduction: Reductio
             f"cross_entropy of logits {scores.value.type} cannot use labels {target.value.type}",
             fix="give integers of the shape without the last axis, or probabilities of the same shape",
         )
+    if not 0 <= label_smoothing <= 1:
+        raise RaxError(f"label_smoothing is between 0 and 1, not {label_smoothing}")
     with scope("cross_entropy"):
         logs = log_softmax(scores)
+        each = _class_weights(weight, logs)
         if soft:
-            return _reduced(-rnp.sum(logs * rnp.astype(target, logs.dtype), axis=-1), reduction)
-        picked = take_along_axis(logs.value, rnp.expand_dims(target, axis=-1).value, scores.ndim - 1)
-        return _reduced(-rnp.squeeze(Tensor(picked), axis=-1), reduction)
+            if ignore_index is not None:
+                raise RaxError("ignore_index names an integer label; these labels are distributions")
+            parts = rnp.astype(target, logs.dtype) * (1 - label_smoothing)
+            if label_smoothing:
+                parts = parts + label_smoothing / _number(scores.shape[-1], logs)
+            return reduced(-_expected(parts if each is None else parts * each, logs), reduction)
+        terms, weights = _at_labels(logs, target, each, ignore_index)
+        if label_smoothing:
+            spread = logs if each is None else logs * each
+            even = -rnp.sum(spread, axis=-1) / _number(scores.shape[-1], logs)
+            even = even if ignore_index is None else rnp.where(target == ignore_index, 0.0, even)
+            terms = (1 - label_smoothing) * terms + label_smoothing * even
+        return reduced(terms, reduction, weights)
 
 
-def binary_cross_entropy(logits: TensorLike, labels: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
+def nll_loss(
+    log_probabilities: TensorLike,
+    labels: TensorLike,
+    *,
+    weight: TensorLike | None = None,
+    ignore_index: int | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """The negative log likelihood: minus the log probability at each label.
+
+    Args:
+        log_probabilities: ``(*batch, classes)``, as :func:`rax.nn.log_softmax` gives them.
+        labels: integers ``(*batch)``, as for :func:`cross_entropy`.
+        weight: ``(classes,)``, as for :func:`cross_entropy`.
+        ignore_index: a label whose terms are 0 and do not count in the mean.
+        reduction: over the terms ``(*batch)``.
+
+    Raises:
+        TypeInferenceError: the labels are not integers of that shape.
+
+    Example:
+        >>> nll_loss(rnp.asarray([[-1.0, -2.0], [-3.0, -4.0]]), rnp.asarray([0, 1]))
+        Tensor(2.5, dtype=float32)
+    """
+    logs, target = Tensor(inexact(log_probabilities, float32)), as_tensor(labels)
+    if not logs.ndim or target.shape != logs.shape[:-1] or target.dtype.kind not in ("int", "uint"):
+        raise TypeInferenceError(
+            f"nll_loss of log probabilities {logs.value.type} cannot use labels {target.value.type}",
+            fix="give integers of the shape without the last axis",
+        )
+    with scope("nll_loss"):
+        terms, weights = _at_labels(logs, target, _class_weights(weight, logs), ignore_index)
+        return reduced(terms, reduction, weights)
+
+
+def _number(size: Size, like: Tensor) -> Tensor:
+    return Tensor(dim_size(size, like.dtype))
+
+
+def _class_weights(weight: TensorLike | None, logs: Tensor) -> Tensor | None:
+    if weight is None:
+        return None
+    each = as_tensor(weight)
+    if each.shape != logs.shape[-1:]:
+        raise TypeInferenceError(f"weight is one number a class, {logs.shape[-1]} of them, not {each.value.type}")
+    return rnp.astype(each, logs.dtype)
+
+
+def _expected(probabilities: Tensor, logs: Tensor) -> Tensor:
+    """The sum of ``p * log q`` over the last axis; a probability of 0 takes nothing, of -inf either."""
+    none = probabilities == 0
+    return rnp.sum(rnp.where(none, 0.0, probabilities * rnp.where(none, 0.0, logs)), axis=-1)
+
+
+def _at_labels(
+    logs: Tensor, labels: Tensor, weight: Tensor | None, ignore_index: int | None
+) -> tuple[Tensor, Tensor | None]:
+    """Minus the logs at integer labels, times the weights there; and those weights, None where all are 1."""
+    ignored = None if ignore_index is None else labels == ignore_index
+    if ignored is not None:
+        labels = rnp.where(ignored, rnp.zeros_like(labels), labels)
+    places = rnp.expand_dims(labels, axis=-1).value
+    terms = -rnp.squeeze(Tensor(take_along_axis(logs.value, places, logs.ndim - 1)), axis=-1)
+    weights = None if weight is None else Tensor(Gather()(weight.value, labels.value))
+    if ignored is not None:
+        weights = rnp.where(ignored, 0.0, rnp.ones_like(terms) if weights is None else weights)
+        terms = rnp.where(ignored, 0.0, terms)
+    return (terms if weights is None else terms * weights), weights
+
+
+def binary_cross_entropy(
+    logits: TensorLike,
+    labels: TensorLike,
+    *,
+    weight: TensorLike | None = None,
+    pos_weight: TensorLike | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
     """``-y log(p) - (1 - y) log(1 - p)`` with ``p = sigmoid(logits)``, without overflow.
 
     Args:
         logits: any shape.
         labels: the same shape: bools, or numbers between 0 and 1.
+        weight: a factor for each term, which broadcasts.
+        pos_weight: a factor for the part of ``y``, which broadcasts.
         reduction: over the elements.
 
     Raises:
@@ -94,9 +215,16 @@ def binary_cross_entropy(logits: TensorLike, labels: TensorLike, *, reduction: R
         >>> binary_cross_entropy(rnp.zeros((3,)), rnp.asarray([True, False, True]))
         Tensor(0.6931472, dtype=float32)
     """
-    scores, target = _pair(logits, labels, "binary_cross_entropy")
+    scores, target = same_shape(logits, labels, "binary_cross_entropy")
     with scope("binary_cross_entropy"):
-        return _reduced(softplus(scores) - scores * target, reduction)
+        if pos_weight is None:
+            terms = softplus(scores) - scores * target
+        else:
+            positive = rnp.astype(as_tensor(pos_weight), scores.dtype) * target
+            terms = positive * softplus(-scores) + (1 - target) * softplus(scores)
+        if weight is not None:
+            terms = terms * rnp.astype(as_tensor(weight), terms.dtype)
+        return reduced(terms, reduction)
 
 
 def mse(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
@@ -114,9 +242,9 @@ def mse(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = 
         >>> mse(rnp.asarray([1.0, 2.0]), rnp.asarray([1.0, 4.0]))
         Tensor(2., dtype=float32)
     """
-    left, right = _pair(predictions, targets, "mse")
+    left, right = same_shape(predictions, targets, "mse")
     with scope("mse"):
-        return _reduced(rnp.square(left - right), reduction)
+        return reduced(rnp.square(left - right), reduction)
 
 
 def mae(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
@@ -134,9 +262,9 @@ def mae(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = 
         >>> mae(rnp.asarray([1.0, 2.0]), rnp.asarray([1.0, 4.0]))
         Tensor(1., dtype=float32)
     """
-    left, right = _pair(predictions, targets, "mae")
+    left, right = same_shape(predictions, targets, "mae")
     with scope("mae"):
-        return _reduced(rnp.abs(left - right), reduction)
+        return reduced(rnp.abs(left - right), reduction)
 
 
 def huber(predictions: TensorLike, targets: TensorLike, delta: float = 1.0, *, reduction: Reduction = "mean") -> Tensor:
@@ -155,8 +283,104 @@ def huber(predictions: TensorLike, targets: TensorLike, delta: float = 1.0, *, r
         >>> huber(rnp.asarray([0.0, 3.0]), rnp.asarray([1.0, 0.0]), reduction="none")
         Tensor([0.5, 2.5], dtype=float32)
     """
-    left, right = _pair(predictions, targets, "huber")
+    left, right = same_shape(predictions, targets, "huber")
     with scope("huber"):
         distance = rnp.abs(left - right)
         near = rnp.minimum(distance, delta)
-        return _reduced(near * (distance - near / 2), reduction)
+        return reduced(near * (distance - near / 2), reduction)
+
+
+def smooth_l1_loss(
+    predictions: TensorLike, targets: TensorLike, beta: float = 1.0, *, reduction: Reduction = "mean"
+) -> Tensor:
+    """The error ``|e| - beta/2``, below ``beta`` a square: :func:`huber` divided by its delta (Girshick, 2015).
+
+    Args:
+        predictions: any shape.
+        targets: the same shape.
+        beta: where the square ends; at 0 the loss is :func:`mae`.
+        reduction: over the elements.
+
+    Raises:
+        TypeInferenceError: the shapes differ.
+        RaxError: ``beta`` is negative.
+
+    Example:
+        >>> smooth_l1_loss(rnp.asarray([0.0, 3.0]), rnp.asarray([1.0, 0.0]), 2.0, reduction="none")
+        Tensor([0.25, 2.  ], dtype=float32)
+    """
+    if beta < 0:
+        raise RaxError(f"smooth_l1_loss needs a beta of at least 0, not {beta}")
+    if beta == 0:
+        return mae(predictions, targets, reduction=reduction)
+    with scope("smooth_l1_loss"):
+        return huber(predictions, targets, beta, reduction=reduction) / beta
+
+
+def log_cosh(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
+    """``log(cosh(predictions - targets))``, without overflow: a square near 0, linear far out.
+
+    Args:
+        predictions: any shape.
+        targets: the same shape.
+        reduction: over the elements.
+
+    Raises:
+        TypeInferenceError: the shapes differ.
+
+    Example:
+        >>> log_cosh(rnp.asarray([0.0, 1000.0]), rnp.asarray([0.0, 0.0]), reduction="none")
+        Tensor([  0.    , 999.3068], dtype=float32)
+    """
+    left, right = same_shape(predictions, targets, "log_cosh")
+    with scope("log_cosh"):
+        error = left - right
+        return reduced(rnp.logaddexp(error, -error) - math.log(2), reduction)
+
+
+def kl_divergence(
+    log_predictions: TensorLike, targets: TensorLike, *, log_targets: bool = False, reduction: Reduction = "mean"
+) -> Tensor:
+    """The Kullback–Leibler divergence of predictions from targets: the sum of ``p * (log p - log q)``.
+
+    Args:
+        log_predictions: ``(*batch, classes)``, the logs of ``q``.
+        targets: the same shape, ``p``; where it is 0 the term is 0.
+        log_targets: whether the targets are given as logs too.
+        reduction: over the terms ``(*batch)``, each a sum over the last axis.
+
+    Raises:
+        TypeInferenceError: the shapes differ, or are those of scalars.
+
+    Example:
+        >>> kl_divergence(rnp.log(rnp.asarray([[0.5, 0.5]])), rnp.asarray([[1.0, 0.0]]))
+        Tensor(0.6931472, dtype=float32)
+    """
+    logs, target = same_shape(log_predictions, targets, "kl_divergence")
+    if not logs.ndim:
+        raise TypeInferenceError("kl_divergence needs an axis of classes; a scalar has none")
+    with scope("kl_divergence"):
+        none = target == (-math.inf if log_targets else 0)
+        inside = rnp.where(none, 0.0 if log_targets else 1.0, target)
+        due, weights = (inside, rnp.exp(inside)) if log_targets else (rnp.log(inside), inside)
+        return reduced(rnp.sum(rnp.where(none, 0.0, weights * (due - rnp.where(none, 0.0, logs))), axis=-1), reduction)
+
+
+def hinge_loss(predictions: TensorLike, targets: TensorLike, *, reduction: Reduction = "mean") -> Tensor:
+    """``maximum(0, 1 - predictions * targets)``: the loss of support vector machines.
+
+    Args:
+        predictions: any shape.
+        targets: the same shape, -1 or 1 each.
+        reduction: over the elements.
+
+    Raises:
+        TypeInferenceError: the shapes differ.
+
+    Example:
+        >>> hinge_loss(rnp.asarray([0.5, 3.0]), rnp.asarray([-1, 1]), reduction="none")
+        Tensor([1.5, 0. ], dtype=float32)
+    """
+    scores, target = same_shape(predictions, targets, "hinge_loss")
+    with scope("hinge_loss"):
+        return reduced(relu(1 - scores * target), reduction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,12 +11,12 @@ from rax.ir.node import Value
 from rax.ir.op import Derivative, op
 from rax.ir.types import TensorType
 from rax.ops.algebra import add
-from rax.ops.arithmetic import power
+from rax.ops.arithmetic import abs_, power
 from rax.ops.arrays import Array, scalar
-from rax.ops.comparison import greater
+from rax.ops.comparison import greater, greater_equal, isinf
 from rax.ops.elementwise import UNARY, UNARY_EDGES, Pointwise, multiply
 from rax.ops.families import Composite
-from rax.ops.samples import FLOATS, REAL, normal, reject, sample
+from rax.ops.samples import FLOATS, REAL, normal, reject, sample, values
 from rax.ops.selection import where
 from rax.ops.special.error_functions import erf, erf_double
 from rax.ops.transcendental import logaddexp, sigmoid
@@ -71,17 +72,27 @@ class Softplus(Activation):
     edges = UNARY_EDGES
 
 
+def _relu_beyond(x: Value, far: Value, function: Callable[[Value], Value]) -> Value:
+    """``relu(x)`` where ``x`` is far out, else the function, which never meets what is far out.
+
+    There its factors would be infinite and 0, whose product is NaN.
+    """
+    return where(far, relu(x), function(where(far, scalar(0, x.dtype), x)))
+
+
 @op("silu", since=1)
 class Silu(Activation):
-    """``x * sigmoid(x)``, also called swish."""
+    """``x * sigmoid(x)``, also called swish; 0 at -inf."""
 
     def expand(self, *operands: Value) -> Value:
         (x,) = operands
-        return multiply(x, sigmoid(x))
+        return _relu_beyond(x, isinf(x), lambda x: multiply(x, sigmoid(x)))
 
     def reference(self, *arrays: Array) -> Array:
         (x,) = arrays
-        return x / (1 + np.exp(-x))
+        return np.where(np.isneginf(x), np.zeros((), x.dtype), x / (1 + np.exp(-x)))
+
+    edges = UNARY_EDGES
 
 
 @op("gelu", since=1)
@@ -89,13 +100,17 @@ class Gelu(Activation):
     """``x`` times the standard normal distribution function of ``x``.
 
     ``x/2 * (1 + erf(x / sqrt(2)))``, or, where ``approximate``, Hendrycks and Gimpel's (2016)
-    ``x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x**3)))``.
+    ``x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x**3)))``; from 40 on it is ``x``, from -40 down 0.
     """
 
     approximate: bool
 
     def expand(self, *operands: Value) -> Value:
         (x,) = operands
+        return _relu_beyond(x, greater_equal(abs_(x), scalar(40, x.dtype)), self._near)
+
+    def _near(self, x: Value) -> Value:
+        """The function where its cube does not overflow."""
 
         def number(value: float) -> Value:
             return scalar(value, x.dtype)
@@ -113,12 +128,16 @@ class Gelu(Activation):
             share = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
         else:
             share = erf_double(x * np.sqrt(0.5))
-        return (x / 2 * (1 + share)).astype(arrays[0].dtype)
+        near = np.where(np.abs(x) >= 40, np.maximum(x, 0), x / 2 * (1 + share))
+        return near.astype(arrays[0].dtype)
 
     samples = (
         sample(normal(2, 3), approximate=False),
         sample(normal(0, 2), approximate=False),
         sample(normal(2, 3), approximate=True),
+    )
+    edges = tuple(
+        sample(values(0, -0.0, math.inf, -math.inf, math.nan, 300, -300), approximate=flag) for flag in (False, True)
     )
     rejects = (reject(normal(2), match="gelu is not defined on int32", dtype="int32", approximate=False),)
 

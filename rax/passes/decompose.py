@@ -19,14 +19,13 @@ def decompose(chosen: Callable[[Composite], bool] = lambda op: True) -> Rewrite:
         >>> from rax.ir.graph import Graph
         >>> from rax.ir.node import new_input
         >>> from rax.ir.types import tensor_type
-        >>> from rax.ops.activations import silu
+        >>> from rax.ops.activations import softplus
         >>> from rax.passes.pipeline import Pipeline
         >>> x = new_input("x", tensor_type((3,)))
-        >>> print(Pipeline((decompose(),)).run(Graph((x,), (silu(x),))))
+        >>> print(Pipeline((decompose(),)).run(Graph((x,), (softplus(x),))))
         graph (x: float32[3]) -> (result: float32[3]) {
-          %0 = sigmoid(x) : float32[3]
-          %1 = multiply(x, %0) : float32[3]
-          return %1
+          %0 = logaddexp(x, float32(0.0)) : float32[3]
+          return %0
         }
     """
 
