@@ -22,6 +22,14 @@ from rax.nn.activations import (
     swish,
     tanh,
 )
+from rax.nn.attention import (
+    KeyValueCache,
+    dot_product_attention,
+    extend_cache,
+    key_value_cache,
+    multi_head_attention,
+    multi_head_attention_init,
+)
 from rax.nn.convolution import conv, conv_transpose
 from rax.nn.ctc import ctc_loss
 from rax.nn.dropping import alpha_dropout, drop_path, dropout, spatial_dropout
@@ -74,6 +82,8 @@ from rax.nn.pooling import (
     lp_pool,
     max_pool,
 )
+from rax.nn.positions import alibi, rotary, sinusoidal_positions
+from rax.nn.recurrent import gru, gru_cell, gru_init, lstm, lstm_cell, lstm_init, rnn, rnn_cell, rnn_init
 from rax.nn.similarity import (
     contrastive_loss,
     cosine_embedding_loss,
@@ -86,15 +96,18 @@ from rax.nn.softmax import log_softmax, softmax, standardize
 from rax.special.logarithms import logsumexp
 
 __all__ = [
-    "BatchNormState", "adaptive_avg_pool", "adaptive_max_pool", "alpha_dropout", "avg_pool", "batch_norm",
-    "batch_norm_state", "binary_cross_entropy", "celu", "contrastive_loss", "conv", "conv_transpose",
-    "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "ctc_loss", "dense", "drop_path", "dropout", "elu",
-    "embedding", "flatten", "gelu", "global_avg_pool", "global_max_pool", "glorot_normal", "glorot_uniform", "glu",
-    "group_norm", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "he_normal", "he_uniform", "hinge_loss",
-    "huber", "identity", "info_nce", "initializers", "instance_norm", "kl_divergence", "layer_norm", "leaky_relu",
-    "log1mexp", "log_cosh", "log_sigmoid", "log_softmax", "logsumexp", "lp_pool", "mae", "max_pool", "mish", "mse",
-    "nll_loss", "nt_xent", "one_hot", "pixel_shuffle", "pixel_unshuffle", "relu", "relu6", "resize", "rms_norm",
-    "selu", "sigmoid", "silu", "smooth_l1_loss", "soft_sign", "softmax", "softplus", "sparse_plus", "sparse_sigmoid",
+    "BatchNormState", "KeyValueCache", "adaptive_avg_pool", "adaptive_max_pool", "alibi", "alpha_dropout",
+    "avg_pool", "batch_norm", "batch_norm_state", "binary_cross_entropy", "celu", "contrastive_loss", "conv",
+    "conv_transpose", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "ctc_loss", "dense",
+    "dot_product_attention", "drop_path", "dropout", "elu", "embedding", "extend_cache", "flatten", "gelu",
+    "global_avg_pool", "global_max_pool", "glorot_normal", "glorot_uniform", "glu", "group_norm", "gru", "gru_cell",
+    "gru_init", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "he_normal", "he_uniform", "hinge_loss",
+    "huber", "identity", "info_nce", "initializers", "instance_norm", "key_value_cache", "kl_divergence",
+    "layer_norm", "leaky_relu", "log1mexp", "log_cosh", "log_sigmoid", "log_softmax", "logsumexp", "lp_pool",
+    "lstm", "lstm_cell", "lstm_init", "mae", "max_pool", "mish", "mse", "multi_head_attention",
+    "multi_head_attention_init", "nll_loss", "nt_xent", "one_hot", "pixel_shuffle", "pixel_unshuffle", "relu",
+    "relu6", "resize", "rms_norm", "rnn", "rnn_cell", "rnn_init", "rotary", "selu", "sigmoid", "silu",
+    "sinusoidal_positions", "smooth_l1_loss", "soft_sign", "softmax", "softplus", "sparse_plus", "sparse_sigmoid",
     "spatial_dropout", "spectral_norm", "squareplus", "standardize", "swish", "tanh", "triplet_margin_loss",
     "upsample", "weight_standardization",
 ]  # fmt: skip

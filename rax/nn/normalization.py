@@ -1,5 +1,4 @@
-"""Normalisations: over a batch, with running statistics as state; over the last axis; over
-groups of channels; of weights.
+"""Normalisations: over a batch, with running statistics as state; over an axis; over channels; of weights.
 
 Variances are of distances from the mean, which lose no digits to a large mean.
 """

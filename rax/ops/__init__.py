@@ -11,6 +11,7 @@ from rax.ir.op import REGISTRY, Op
 from rax.ops import (
     activations,
     arithmetic,
+    attention,
     broadcasting,
     calls,
     comparison,
@@ -44,6 +45,7 @@ from rax.ops import (
 __all__ = [
     "activations",
     "arithmetic",
+    "attention",
     "broadcasting",
     "calls",
     "comparison",
