@@ -6,7 +6,6 @@ which drawings group them. Images and other signals come as ``(N, C, *spatial)``
 ``(N, time, features)``.
 """
 
-from rax.nn import initializers
 from rax.nn.activations import (
     gelu,
     glu,
@@ -34,7 +33,15 @@ from rax.nn.convolution import conv, conv_transpose
 from rax.nn.ctc import ctc_loss
 from rax.nn.dropping import alpha_dropout, drop_path, dropout, spatial_dropout
 from rax.nn.image import pixel_shuffle, pixel_unshuffle, resize, upsample
-from rax.nn.initializers import glorot_normal, glorot_uniform, he_normal, he_uniform
+from rax.nn.initializers import (
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    lecun_normal,
+    lecun_uniform,
+    variance_scaling,
+)
 from rax.nn.layers import dense, embedding, flatten, one_hot
 from rax.nn.losses import (
     binary_cross_entropy,
@@ -102,12 +109,12 @@ __all__ = [
     "dot_product_attention", "drop_path", "dropout", "elu", "embedding", "extend_cache", "flatten", "gelu",
     "global_avg_pool", "global_max_pool", "glorot_normal", "glorot_uniform", "glu", "group_norm", "gru", "gru_cell",
     "gru_init", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "he_normal", "he_uniform", "hinge_loss",
-    "huber", "identity", "info_nce", "initializers", "instance_norm", "key_value_cache", "kl_divergence",
-    "layer_norm", "leaky_relu", "log1mexp", "log_cosh", "log_sigmoid", "log_softmax", "logsumexp", "lp_pool",
-    "lstm", "lstm_cell", "lstm_init", "mae", "max_pool", "mish", "mse", "multi_head_attention",
-    "multi_head_attention_init", "nll_loss", "nt_xent", "one_hot", "pixel_shuffle", "pixel_unshuffle", "relu",
-    "relu6", "resize", "rms_norm", "rnn", "rnn_cell", "rnn_init", "rotary", "selu", "sigmoid", "silu",
-    "sinusoidal_positions", "smooth_l1_loss", "soft_sign", "softmax", "softplus", "sparse_plus", "sparse_sigmoid",
-    "spatial_dropout", "spectral_norm", "squareplus", "standardize", "swish", "tanh", "triplet_margin_loss",
-    "upsample", "weight_standardization",
+    "huber", "identity", "info_nce", "instance_norm", "key_value_cache", "kl_divergence", "layer_norm",
+    "leaky_relu", "lecun_normal", "lecun_uniform", "log1mexp", "log_cosh", "log_sigmoid", "log_softmax",
+    "logsumexp", "lp_pool", "lstm", "lstm_cell", "lstm_init", "mae", "max_pool", "mish", "mse",
+    "multi_head_attention", "multi_head_attention_init", "nll_loss", "nt_xent", "one_hot", "pixel_shuffle",
+    "pixel_unshuffle", "relu", "relu6", "resize", "rms_norm", "rnn", "rnn_cell", "rnn_init", "rotary", "selu",
+    "sigmoid", "silu", "sinusoidal_positions", "smooth_l1_loss", "soft_sign", "softmax", "softplus", "sparse_plus",
+    "sparse_sigmoid", "spatial_dropout", "spectral_norm", "squareplus", "standardize", "swish", "tanh",
+    "triplet_margin_loss", "upsample", "variance_scaling", "weight_standardization",
 ]  # fmt: skip

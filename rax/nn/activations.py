@@ -107,8 +107,9 @@ def mish(x: TensorLike) -> Tensor:
     """
     with scope("mish"):
         value = Tensor(inexact(x, float32))
-        far = rnp.isinf(value)
-        near = rnp.where(far, 0.0, value)  # -inf times 0 would be NaN
+        # Out there it is relu in every dtype, and its factors are infinite and 0, whose product is NaN.
+        far = rnp.abs(value) >= 800
+        near = rnp.where(far, 0.0, value)
         return rnp.where(far, relu(value), near * tanh(softplus(near)))
 
 

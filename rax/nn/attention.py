@@ -96,7 +96,8 @@ def dot_product_attention(
         if not dropout_rate or dropout_key is None:
             return Tensor(whole(*values))
         whole.infer(*[operand.type for operand in values])  # what its parts would not find wrong
-        weights = attention_weights(values[0], values[1], None if extra is None else extra.value, whole.scale, is_causal)
+        also = None if extra is None else extra.value
+        weights = attention_weights(values[0], values[1], also, whole.scale, is_causal)
         return Tensor(weighted_values(dropout(dropout_key, Tensor(weights), dropout_rate).value, values[2]))
 
 

@@ -2,13 +2,15 @@
 
 The fans are the numbers of values an output is summed from and an input spreads to: of ``(n_in,
 n_out)``, as :func:`rax.nn.dense` takes it, those two; of ``(n_out, n_in, *window)``, as
-:func:`rax.nn.conv` takes it, each times the elements of a window. Biases start at ``rax.numpy.zeros``.
+:func:`rax.nn.conv` takes it, each times the elements of a window. Biases start at ``rax.numpy.zeros``,
+scales at ``rax.numpy.ones``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from rax import random
 from rax.frontend.promotion import TensorLike
@@ -27,14 +29,46 @@ def _fans(shape: Sequence[int]) -> tuple[int, int]:
     return shape[1] * window, shape[0] * window
 
 
-def _normal(name: str, key: TensorLike, shape: Sequence[int], dtype: object, variance: float) -> Tensor:
-    with scope(name):
-        return random.normal(key, tuple(shape), dtype) * math.sqrt(variance)
+def variance_scaling(
+    key: TensorLike,
+    shape: Sequence[int],
+    dtype: object = float32,
+    *,
+    scale: float = 1.0,
+    mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
+    distribution: Literal["normal", "uniform"] = "normal",
+) -> Tensor:
+    """Numbers of mean 0 and variance ``scale`` divided by a fan: what the functions named after people are cases of.
 
+    Args:
+        key: a key of :mod:`rax.random`.
+        shape: that of the weight.
+        dtype: a floating dtype.
+        scale: the variance times the fan.
+        mode: the fan: ``"fan_in"``, ``"fan_out"``, or their mean, ``"fan_avg"``.
+        distribution: ``"normal"``, or ``"uniform"`` about 0.
 
-def _uniform(name: str, key: TensorLike, shape: Sequence[int], dtype: object, variance: float) -> Tensor:
-    limit = math.sqrt(3 * variance)
-    with scope(name):
+    Raises:
+        RaxError: the shape has fewer than two axes, the scale is not positive, or a name is none of those.
+
+    Example:
+        >>> variance_scaling(random.key(0), (64, 32), scale=2.0, mode="fan_out").shape
+        (64, 32)
+    """
+    n_in, n_out = _fans(shape)
+    fans = {"fan_in": n_in, "fan_out": n_out, "fan_avg": (n_in + n_out) / 2}
+    if mode not in fans or distribution not in ("normal", "uniform"):
+        raise RaxError(
+            f"variance_scaling knows the modes {', '.join(map(repr, fans))} and the distributions 'normal' and "
+            f"'uniform', not {mode!r} and {distribution!r}"
+        )
+    if not scale > 0:
+        raise RaxError(f"variance_scaling needs a positive scale, not {scale}")
+    deviation = math.sqrt(scale / max(fans[mode], 1))
+    with scope("variance_scaling"):
+        if distribution == "normal":
+            return random.normal(key, tuple(shape), dtype) * deviation
+        limit = math.sqrt(3) * deviation
         return random.uniform(key, tuple(shape), dtype, -limit, limit)
 
 
@@ -53,7 +87,8 @@ def glorot_normal(key: TensorLike, shape: Sequence[int], dtype: object = float32
         >>> glorot_normal(random.key(0), (64, 32)).shape
         (64, 32)
     """
-    return _normal("glorot_normal", key, shape, dtype, 2 / sum(_fans(shape)))
+    with scope("glorot_normal"):
+        return variance_scaling(key, shape, dtype, mode="fan_avg")
 
 
 def glorot_uniform(key: TensorLike, shape: Sequence[int], dtype: object = float32) -> Tensor:
@@ -71,7 +106,8 @@ def glorot_uniform(key: TensorLike, shape: Sequence[int], dtype: object = float3
         >>> glorot_uniform(random.key(0), (64, 32)).shape
         (64, 32)
     """
-    return _uniform("glorot_uniform", key, shape, dtype, 2 / sum(_fans(shape)))
+    with scope("glorot_uniform"):
+        return variance_scaling(key, shape, dtype, mode="fan_avg", distribution="uniform")
 
 
 def he_normal(key: TensorLike, shape: Sequence[int], dtype: object = float32) -> Tensor:
@@ -89,7 +125,8 @@ def he_normal(key: TensorLike, shape: Sequence[int], dtype: object = float32) ->
         >>> he_normal(random.key(0), (16, 1, 3, 3)).shape
         (16, 1, 3, 3)
     """
-    return _normal("he_normal", key, shape, dtype, 2 / _fans(shape)[0])
+    with scope("he_normal"):
+        return variance_scaling(key, shape, dtype, scale=2.0)
 
 
 def he_uniform(key: TensorLike, shape: Sequence[int], dtype: object = float32) -> Tensor:
@@ -107,4 +144,43 @@ def he_uniform(key: TensorLike, shape: Sequence[int], dtype: object = float32) -
         >>> he_uniform(random.key(0), (16, 1, 3, 3)).shape
         (16, 1, 3, 3)
     """
-    return _uniform("he_uniform", key, shape, dtype, 2 / _fans(shape)[0])
+    with scope("he_uniform"):
+        return variance_scaling(key, shape, dtype, scale=2.0, distribution="uniform")
+
+
+def lecun_normal(key: TensorLike, shape: Sequence[int], dtype: object = float32) -> Tensor:
+    """Normal numbers of variance ``1 / fan_in``, for layers before a selu (LeCun et al., 1998).
+
+    Args:
+        key: a key of :mod:`rax.random`.
+        shape: that of the weight.
+        dtype: a floating dtype.
+
+    Raises:
+        RaxError: the shape has fewer than two axes.
+
+    Example:
+        >>> lecun_normal(random.key(0), (64, 32)).shape
+        (64, 32)
+    """
+    with scope("lecun_normal"):
+        return variance_scaling(key, shape, dtype)
+
+
+def lecun_uniform(key: TensorLike, shape: Sequence[int], dtype: object = float32) -> Tensor:
+    """Uniform numbers of variance ``1 / fan_in``, for layers before a selu (LeCun et al., 1998).
+
+    Args:
+        key: a key of :mod:`rax.random`.
+        shape: that of the weight.
+        dtype: a floating dtype.
+
+    Raises:
+        RaxError: the shape has fewer than two axes.
+
+    Example:
+        >>> lecun_uniform(random.key(0), (64, 32)).shape
+        (64, 32)
+    """
+    with scope("lecun_uniform"):
+        return variance_scaling(key, shape, dtype, distribution="uniform")

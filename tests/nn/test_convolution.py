@@ -1,4 +1,4 @@
-"""Convolution and pooling beside loops in NumPy, in one, two and three axes."""
+"""Convolution and its transpose beside loops in NumPy, in one, two and three axes."""
 
 from __future__ import annotations
 
@@ -78,44 +78,87 @@ def test_the_gradient_of_conv_is_that_of_its_sum(name: str) -> None:
         assert np.sum(slope * direction) == pytest.approx(np.sum(convolved(*moved, options, pairs) * weights))
 
 
-def windows(x: np.ndarray, window: int, stride: int, pair: tuple[int, int], fill: float) -> np.ndarray:
-    """The windows over both axes of ``(N, C, H, W)``, flat along the last axis."""
-    padded = np.pad(x, [(0, 0), (0, 0), pair, pair], constant_values=fill)
-    whole = np.lib.stride_tricks.sliding_window_view(padded, (window, window), axis=(2, 3))
-    return whole[:, :, ::stride, ::stride].reshape(*whole[:, :, ::stride, ::stride].shape[:4], -1)
+TRANSPOSES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "one axis": ((2, 3, 4), (3, 2, 3), {}),
+    "strided": ((1, 2, 3, 4), (2, 1, 3, 2), {"stride": (2, 3)}),
+    "padded": ((1, 1, 4, 4), (1, 2, 3, 3), {"stride": 2, "padding": [(1, 0), 2]}),
+    "more behind": ((1, 1, 4), (1, 1, 3), {"stride": 3, "padding": 1, "output_padding": 2}),
+    "dilated": ((1, 2, 5), (2, 3, 2), {"dilation": 3, "output_padding": 1}),
+    "groups": ((2, 4, 3), (4, 3, 2), {"groups": 2, "stride": 2}),
+    "depthwise": ((1, 3, 2, 2), (3, 1, 2, 2), {"groups": 3}),
+    "three axes": ((1, 2, 2, 3, 2), (2, 1, 2, 1, 2), {"stride": (1, 2, 1)}),
+}
 
 
-POOLS = [
-    ({"window": 2}, 2, 2, (0, 0)),
-    ({"window": 3, "stride": 1, "padding": "same"}, 3, 1, (1, 1)),
-    ({"window": (3, 3), "stride": 2, "padding": [(1, 2), (1, 2)]}, 3, 2, (1, 2)),
-    ({"window": 2, "stride": 3, "padding": 1}, 2, 3, (1, 1)),
-]
+def spread_out(x: np.ndarray, kernel: np.ndarray, options: dict[str, Any]) -> np.ndarray:
+    """PyTorch's definition: each element adds its multiple of the kernel where it stands; then the edges are cut."""
+    count = x.ndim - 2
+    strides, spacing = each(options.get("stride", 1), count), each(options.get("dilation", 1), count)
+    more, groups = each(options.get("output_padding", 0), count), options.get("groups", 1)
+    cuts = [(cut, cut) if isinstance(cut, int) else cut for cut in each(options.get("padding", 0), count)]
+    outs, ins = kernel.shape[1], len(kernel) // groups
+    full = [
+        (n - 1) * s + (w - 1) * d + 1 + extra
+        for n, s, w, d, extra in zip(x.shape[2:], strides, kernel.shape[2:], spacing, more, strict=True)
+    ]
+    result = np.zeros((len(x), outs * groups, *full))
+    for image, channel, *place in np.ndindex(*x.shape):
+        first = channel // ins * outs
+        for tap in np.ndindex(*kernel.shape[2:]):
+            at = [p * s + t * d for p, s, t, d in zip(place, strides, tap, spacing, strict=True)]
+            element = x[(image, channel, *place)]
+            result[(image, slice(first, first + outs), *at)] += element * kernel[(channel, slice(None), *tap)]
+    inside = [slice(low, size - high) for size, (low, high) in zip(full, cuts, strict=True)]
+    return result[(slice(None), slice(None), *inside)]
 
 
-@pytest.mark.parametrize(("options", "window", "stride", "pair"), POOLS)
-def test_pooling(options: dict[str, Any], window: int, stride: int, pair: tuple[int, int]) -> None:
-    x = RNG.normal(size=(2, 3, 6, 7)) - 5
-    due = windows(x, window, stride, pair, -np.inf).max(-1)
-    assert np.array_equal(nn.max_pool(x, **options), due)
-    due = np.nanmean(windows(x, window, stride, pair, np.nan), -1)
-    np.testing.assert_allclose(nn.avg_pool(x, **options), due)
+@pytest.mark.parametrize("name", TRANSPOSES)
+def test_conv_transpose(name: str) -> None:
+    shape, window, options = TRANSPOSES[name]
+    x, kernel = RNG.normal(size=shape), RNG.normal(size=window)
+    due = spread_out(x, kernel, options)
+    np.testing.assert_allclose(nn.conv_transpose(x, kernel, **options), due, atol=1e-12)
+    bias = RNG.normal(size=due.shape[1])
+    lined = bias.reshape(-1, *[1] * (len(shape) - 2))
+    np.testing.assert_allclose(nn.conv_transpose(x, kernel, bias, **options), due + lined, atol=1e-12)
+    weights = RNG.normal(size=due.shape)
+    slopes = rax.grad(lambda x, k: rnp.sum(nn.conv_transpose(x, k, **options) * weights), (0, 1))(x, kernel)
+    moved = RNG.normal(size=shape), RNG.normal(size=window)
+    assert np.sum(slopes[0] * moved[0]) == pytest.approx(np.sum(spread_out(moved[0], kernel, options) * weights))
+    assert np.sum(slopes[1] * moved[1]) == pytest.approx(np.sum(spread_out(x, moved[1], options) * weights))
 
 
-def test_pooling_of_integers() -> None:
-    x = np.array([[[-128, -5, -7, 3]]], "int8")
-    assert nn.max_pool(x, 3, stride=1, padding="same").tolist() == [[[-5, -5, 3, 3]]]
-    assert nn.avg_pool(x, 2).numpy().tolist() == [[[-66.5, -2.0]]]
+@pytest.mark.parametrize(("stride", "window"), [(1, 3), (2, 3), (2, 4), (3, 2), (3, 5)])
+def test_conv_transpose_is_the_transpose_of_conv(stride: int, window: int) -> None:
+    """``<conv(x), y> = <x, conv_transpose(y)>``, with padding "same" too."""
+    x, kernel = RNG.normal(size=(2, 3, 6)), RNG.normal(size=(4, 3, window))
+    for padding in ("same", 1):
+        forth: Any = nn.conv(x, kernel, stride=stride, padding=padding)
+        y = RNG.normal(size=forth.shape)
+        extra = 0 if padding == "same" else 6 - ((forth.shape[2] - 1) * stride + window - 2)
+        back = nn.conv_transpose(y, kernel, stride=stride, padding=padding, output_padding=extra)
+        assert back.shape == x.shape
+        assert float(rnp.sum(forth * y)) == pytest.approx(float(rnp.sum(back * x)))
 
 
-def test_dilated_pooling() -> None:
-    x = np.array([[[5.0, 1.0, 2.0, 9.0, 3.0]]])
-    assert nn.max_pool(x, 2, stride=1, dilation=2).tolist() == [[[5.0, 9.0, 3.0]]]
+def test_conv_transpose_of_symbolic_sizes() -> None:
+    x, kernel = RNG.normal(size=(2, 1, 3, 4)), RNG.normal(size=(1, 2, 3, 3))
+    for padding in ("same", "valid", 1):
+
+        def up(x: rax.Tensor, padding: Any = padding) -> rax.Tensor:
+            return nn.conv_transpose(x, kernel, stride=2, padding=padding)
+
+        graph = rax.trace(up, rax.spec(("batch", 1, "height", "width"), "float64"))
+        np.testing.assert_allclose(graph(x), up(rnp.asarray(x)))
 
 
-def test_max_pool_sends_the_gradient_to_the_winner() -> None:
-    x = np.array([[[1.0, 5.0, 2.0, 3.0]]])
-    assert rax.grad(lambda x: rnp.sum(nn.max_pool(x, 2)))(x).tolist() == [[[0.0, 1.0, 0.0, 1.0]]]
+@pytest.mark.parametrize("name", ["groups", "padded"])
+def test_vmap_of_conv_transpose_is_a_loop(name: str) -> None:
+    shape, window, options = TRANSPOSES[name]
+    x, kernel = RNG.normal(size=(3, *shape)), RNG.normal(size=(3, *window))
+    both = rax.vmap(lambda x, k: nn.conv_transpose(x, k, **options))(x, kernel)
+    loop = [spread_out(*pair, options) for pair in zip(x, kernel, strict=True)]
+    np.testing.assert_allclose(both, loop, atol=1e-12)
 
 
 def test_sizes_may_be_numpys_integers() -> None:
@@ -123,12 +166,6 @@ def test_sizes_may_be_numpys_integers() -> None:
     x = rnp.ones((1, 1, 6))
     given = nn.conv(x, rnp.ones((1, 1, 2)), stride=two, padding=two, dilation=[two])
     assert np.array_equal(given, nn.conv(x, rnp.ones((1, 1, 2)), stride=2, padding=2, dilation=[2]))
-    assert nn.max_pool(x, two).shape == (1, 1, 3)
-
-
-def test_global_avg_pool() -> None:
-    x = RNG.normal(size=(2, 3, 4, 5))
-    np.testing.assert_allclose(nn.global_avg_pool(x), x.mean((2, 3)))
 
 
 @pytest.mark.parametrize("batch", [0, 1, 7])
@@ -159,8 +196,9 @@ def test_batch_and_image_may_be_symbolic(batch: int, side: int) -> None:
         (lambda x: nn.conv(x, np.zeros((1, 1, 3, 3)), padding=(1,)), "padding is given for 1 axes, and there are 2"),
         (lambda x: nn.conv(x, np.zeros((1, 1, 3, 3)), padding="full"), "'same', 'valid' or numbers, not 'full'"),  # pyright: ignore[reportArgumentType]  # the type checker refuses it too
         (lambda x: nn.conv(x, np.zeros((1, 2, 3, 3))), "1 input channels are not 1 groups of 2"),
-        (lambda x: nn.max_pool(x, 5), "extends over 5 positions does not fit an axis of 4"),
-        (lambda x: nn.avg_pool(x[0, 0], 2), r"avg_pool needs \(N, C, \*spatial\), not float64\[4, 4\]"),
+        (lambda x: nn.conv_transpose(x, np.zeros((2, 1, 3, 3))), r"kernel \(C, O/groups, \*window\), not float64"),
+        (lambda x: nn.conv_transpose(x, np.zeros((1, 1, 3, 3)), groups=2), "1 channels do not fall into 2 equal"),
+        (lambda x: nn.conv_transpose(x, np.zeros((1, 1, 3, 3)), output_padding=1), r"output_padding \(1, 1\) is not"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_refused(call: Callable[[np.ndarray], object], message: str) -> None:

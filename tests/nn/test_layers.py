@@ -40,6 +40,25 @@ def test_dropout_drops_the_gradient_too() -> None:
     assert slope.tolist() == np.where(dropped == 0, 0.0, 2.0).tolist()
 
 
+def test_whole_channels_and_whole_examples_are_dropped_together() -> None:
+    x = RNG.normal(size=(50, 40, 2, 3))
+    for function, axes in ((nn.spatial_dropout, (2, 3)), (nn.drop_path, (1, 2, 3))):
+        share = function(KEY, x, 0.25).numpy() / x
+        assert np.unique(np.round(share, 12)).tolist() == pytest.approx([0, 4 / 3])
+        assert np.ptp(share, axis=axes).max() < 1e-12
+        means = share.mean(axes)
+        assert abs(np.mean(means == 0) - 0.25) < 5 * math.sqrt(0.25 * 0.75 / means.size)
+
+
+def test_alpha_dropout_keeps_mean_and_variance() -> None:
+    x = random.normal(random.key(1), (COUNT,), "float64").numpy()
+    for rate in (0.1, 0.5):
+        dropped = nn.alpha_dropout(KEY, x, rate).numpy()
+        assert abs(dropped.mean()) < 5 / math.sqrt(COUNT)
+        assert dropped.var() == pytest.approx(1, abs=0.05)
+    assert np.array_equal(nn.alpha_dropout(KEY, x, 0.0), x)
+
+
 def test_embedding_and_its_gradient() -> None:
     table, ids = RNG.normal(size=(5, 3)), np.array([[1, 4], [1, -1]])
     assert np.array_equal(nn.embedding(table, ids), table[ids])
@@ -52,6 +71,21 @@ def test_one_hot() -> None:
     due = np.concatenate([np.eye(3), np.zeros((3, 3))])[labels]
     assert np.array_equal(nn.one_hot(labels, 3), due)
     assert nn.one_hot(labels.astype("uint8"), 3, "bool").dtype.name == "bool"
+    for axis in (0, 1, 2, -2):
+        assert np.array_equal(nn.one_hot(labels, 3, axis=axis), np.moveaxis(due, -1, axis))
+
+
+def test_one_hot_times_a_table_is_an_embedding() -> None:
+    table, ids = RNG.normal(size=(5, 3)), np.array([[1, 4], [1, 0]])
+    weights = RNG.normal(size=(2, 2, 3))
+
+    def by_product(table: rax.Tensor) -> rax.Tensor:
+        return rnp.sum(nn.one_hot(ids, 5, "float64") @ table * weights)
+
+    loss, slope = rax.value_and_grad(by_product)(table)
+    due, other = rax.value_and_grad(lambda table: rnp.sum(nn.embedding(table, ids) * weights))(table)
+    np.testing.assert_allclose(loss, due)
+    np.testing.assert_allclose(slope, other)
 
 
 def test_flatten() -> None:
@@ -71,21 +105,27 @@ def test_batches_may_be_symbolic(batch: int) -> None:
     assert graph(np.ones((batch, 2), "int64"), np.ones((4, 3), "float32")).shape == (batch, 2)
 
 
-INITIALIZERS: dict[str, tuple[Callable[..., rax.Tensor], bool]] = {
-    "glorot_normal": (nn.glorot_normal, True),
-    "glorot_uniform": (nn.glorot_uniform, True),
-    "he_normal": (nn.he_normal, False),
-    "he_uniform": (nn.he_uniform, False),
+INITIALIZERS: dict[str, tuple[Callable[..., rax.Tensor], Callable[[int, int], float]]] = {
+    "glorot_normal": (nn.glorot_normal, lambda n_in, n_out: 2 / (n_in + n_out)),
+    "glorot_uniform": (nn.glorot_uniform, lambda n_in, n_out: 2 / (n_in + n_out)),
+    "he_normal": (nn.he_normal, lambda n_in, n_out: 2 / n_in),
+    "he_uniform": (nn.he_uniform, lambda n_in, n_out: 2 / n_in),
+    "lecun_normal": (nn.lecun_normal, lambda n_in, n_out: 1 / n_in),
+    "lecun_uniform": (nn.lecun_uniform, lambda n_in, n_out: 1 / n_in),
+    "variance_scaling": (
+        lambda *given: nn.variance_scaling(*given, scale=3, mode="fan_out"),
+        lambda n_in, n_out: 3 / n_out,
+    ),
 }
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)
 @pytest.mark.parametrize(("shape", "fans"), [((100, 300), (100, 300)), ((40, 30, 5, 5), (750, 1000))])
 def test_initializers_have_the_variance_they_promise(name: str, shape: tuple[int, ...], fans: tuple[int, int]) -> None:
-    function, both = INITIALIZERS[name]
+    function, due = INITIALIZERS[name]
     weights = function(KEY, shape).numpy()
     assert weights.dtype == "float32"
-    variance = 2 / sum(fans) if both else 2 / fans[0]
+    variance = due(*fans)
     assert abs(weights.mean()) < 5 * math.sqrt(variance / weights.size)
     assert weights.var() == pytest.approx(variance, rel=5 * math.sqrt(2 / weights.size))
     if "uniform" in name:
@@ -99,9 +139,13 @@ def test_initializers_have_the_variance_they_promise(name: str, shape: tuple[int
         (lambda: nn.one_hot(np.ones(2), 3), "one_hot needs integers, not float64"),
         (lambda: nn.one_hot(np.ones(2, int), -2), "one_hot needs a number of classes that is not negative, not -2"),
         (lambda: nn.flatten(np.float64(1)), "flatten needs a first axis to keep"),
+        (lambda: nn.spatial_dropout(KEY, np.ones(2), 0.5), r"spatial_dropout needs \(N, C, \*spatial\), not float64"),
+        (lambda: nn.drop_path(KEY, np.float64(1), 0.5), "drop_path needs an axis of examples; a scalar has none"),
+        (lambda: nn.variance_scaling(KEY, (2, 2), scale=0), "variance_scaling needs a positive scale, not 0"),
+        (lambda: nn.variance_scaling(KEY, (2, 2), mode="fan"), "knows the modes 'fan_in', 'fan_out', 'fan_avg' and"),  # pyright: ignore[reportArgumentType]  # the type checker refuses it too
         (lambda: nn.he_normal(KEY, (3,)), r"a weight has at least two axes, not the shape \(3,\)"),
     ],
-)
+)  # fmt: skip
 def test_bad_arguments_are_refused(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(rax.RaxError, match=message):
         call()

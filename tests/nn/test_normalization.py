@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,55 @@ def test_rms_norm() -> None:
     np.testing.assert_allclose(nn.rms_norm(x, scale), scale * normal)
 
 
+@pytest.mark.parametrize("shape", [(2, 6), (2, 6, 3), (2, 6, 3, 2)])
+def test_group_norm(shape: tuple[int, ...]) -> None:
+    x, scale, bias = RNG.normal(size=shape) * 3 + 1, RNG.normal(size=6), RNG.normal(size=6)
+    lined = (6, *[1] * (len(shape) - 2))
+    for groups in (1, 3, 6):
+        normal = np.zeros(shape)
+        for image, group in np.ndindex(2, groups):
+            part = (image, slice(group * 6 // groups, (group + 1) * 6 // groups))
+            normal[part] = (x[part] - x[part].mean()) / np.sqrt(x[part].var() + 1e-3)
+        np.testing.assert_allclose(nn.group_norm(x, groups, epsilon=1e-3), normal, atol=1e-12)
+        due = normal * scale.reshape(lined) + bias.reshape(lined)
+        np.testing.assert_allclose(nn.group_norm(x, groups, scale, bias, epsilon=1e-3), due, atol=1e-12)
+    if len(shape) > 2:
+        np.testing.assert_allclose(nn.instance_norm(x, scale, bias, epsilon=1e-3), due, atol=1e-12)
+
+
+def test_group_norm_of_a_large_mean_and_of_a_symbolic_batch() -> None:
+    x = RNG.normal(size=(2, 4, 5)).astype("float32")
+    np.testing.assert_allclose(nn.group_norm(x + np.float32(2**12), 2), nn.group_norm(x, 2), atol=2e-3)
+    graph = rax.trace(lambda x: nn.group_norm(x, 2), rax.spec(("batch", 4, "width")))
+    np.testing.assert_allclose(graph(x), nn.group_norm(x, 2), atol=1e-6)
+    assert graph(x[:0]).shape == (0, 4, 5)
+
+
+def test_weight_standardization() -> None:
+    kernel = RNG.normal(size=(3, 2, 4)) + 5
+    flat = kernel.reshape(3, -1)
+    due = (flat - flat.mean(1, keepdims=True)) / np.sqrt(flat.var(1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(nn.weight_standardization(kernel), due.reshape(kernel.shape))
+    np.testing.assert_allclose(nn.weight_standardization(flat.T, axis=-1), due.T)
+
+
+def test_spectral_norm_converges_and_treats_the_vectors_as_fixed() -> None:
+    weight, vector = RNG.normal(size=(3, 2, 4)), RNG.normal(size=3)
+    flat = weight.reshape(3, 8)
+    normal, state = nn.spectral_norm(weight, vector, steps=60)
+    u, s, v = np.linalg.svd(flat)
+    np.testing.assert_allclose(normal, weight / s[0])
+    np.testing.assert_allclose(np.abs(state.numpy()), np.abs(u[:, 0]))
+    once, after = nn.spectral_norm(weight, state)
+    np.testing.assert_allclose(once, normal)
+    np.testing.assert_allclose(after, state)
+    marks = RNG.normal(size=weight.shape)
+    slope = rax.grad(lambda w: rnp.sum(nn.spectral_norm(w, state)[0] * marks))(weight)
+    due = marks / s[0] - np.sum(marks * weight) / s[0] ** 2 * np.outer(u[:, 0], v[0]).reshape(weight.shape)
+    np.testing.assert_allclose(slope, due)
+    np.testing.assert_allclose(nn.spectral_norm(flat.T, state, axis=1)[0], flat.T / s[0])
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_types_are_computed_in_float32(dtype: str) -> None:
     """The square of 1000 overflows float16."""
@@ -101,12 +152,27 @@ def test_half_types_are_computed_in_float32(dtype: str) -> None:
     for y in (
         nn.rms_norm(x),
         nn.layer_norm(x),
+        nn.group_norm(x, 1),
+        nn.standardize(x),
         nn.batch_norm(x, np.ones(2), np.zeros(2), start(2), training=True)[0],
     ):
         assert y.dtype.name == dtype
         assert np.all(np.isfinite(y.numpy().astype("float32")))
 
 
-def test_layer_norm_refuses_a_scale_of_another_size() -> None:
-    with pytest.raises(rax.RaxError, match=r"layer_norm needs operands of shapes"):
-        nn.layer_norm(np.zeros((2, 3)), np.ones(2))
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: nn.layer_norm(x, np.ones(2)), "layer_norm needs operands of shapes"),
+        (lambda x: nn.group_norm(x, 2), "group_norm: 3 channels do not fall into 2 equal groups"),
+        (lambda x: nn.group_norm(x, 3, np.ones(2)), r"scale and bias are 3 numbers, one a channel, not float64\[2\]"),
+        (lambda x: nn.group_norm(x[0], 1), r"group_norm needs \(N, C, \*spatial\), not float64\[3\]"),
+        (lambda x: nn.instance_norm(x), r"instance_norm needs \(N, C, \*spatial\) with a known number of channels"),
+        (lambda x: nn.weight_standardization(x[0]), r"weight_standardization needs at least two axes, not float64\[3"),
+        (lambda x: nn.spectral_norm(x, np.ones(3)), r"one element for each output, not float64\[2, 3\] and float64\[3"),
+        (lambda x: nn.spectral_norm(x, np.ones(2), steps=0), "spectral_norm takes at least 1 step, not 0"),
+    ],
+)
+def test_bad_arguments_are_refused(call: Callable[[np.ndarray], object], message: str) -> None:
+    with pytest.raises(rax.RaxError, match=message):
+        call(np.zeros((2, 3)))
