@@ -136,16 +136,16 @@ class KeyValueCache(NamedTuple):
     Attributes:
         key: ``(N, length, heads, size)``; zeros where nothing has been written.
         value: the same shape.
-        index: how many times have been written, an int64 scalar.
+        written: how many times have been written, an int64 scalar.
 
     Example:
-        >>> key_value_cache(1, 8, 2, 4).index
+        >>> key_value_cache(1, 8, 2, 4).written
         Tensor(0, dtype=int64)
     """
 
     key: Tensor
     value: Tensor
-    index: Tensor
+    written: Tensor
 
 
 def key_value_cache(
@@ -183,7 +183,7 @@ def extend_cache(cache: KeyValueCache, key: TensorLike, value: TensorLike) -> Ke
 
     Example:
         >>> cache = extend_cache(key_value_cache(1, 8, 2, 4), rnp.ones((1, 3, 2, 4)), rnp.ones((1, 3, 2, 4)))
-        >>> int(cache.index), float(rnp.sum(cache.key))
+        >>> int(cache.written), float(rnp.sum(cache.key))
         (3, 24.0)
     """
     added = [as_tensor(part) for part in (key, value)]
@@ -192,12 +192,12 @@ def extend_cache(cache: KeyValueCache, key: TensorLike, value: TensorLike) -> Ke
         if new.ndim != 4 or (new.shape[0], *new.shape[2:]) != (old.shape[0], *old.shape[2:]):
             raise TypeInferenceError(f"a cache {old.value.type} cannot take {new.value.type}")
     with scope("extend_cache"):
-        index = as_tensor(cache.index)
-        places = index + rnp.arange(added[0].shape[1])
+        written = as_tensor(cache.written)
+        places = written + rnp.arange(added[0].shape[1])
         buffers = [Tensor(old.value) for old in held]
         for buffer, new in zip(buffers, added, strict=True):
             buffer[:, places] = new
-        return KeyValueCache(*buffers, index + added[0].shape[1])
+        return KeyValueCache(buffers[0], buffers[1], written + added[0].shape[1])
 
 
 def multi_head_attention_init(
@@ -314,7 +314,7 @@ def multi_head_attention(
     with scope("multi_head_attention"):
         queries = _projected(params["query"], value)
         keys, values = _projected(params["key"], source), _projected(params["value"], source)
-        start = Tensor(as_tensor(0, int64).value) if cache is None else as_tensor(cache.index)
+        start = rnp.zeros((), dtype=int64) if cache is None else as_tensor(cache.written)
         places = start + rnp.arange(value.shape[1])
         if rotary_base is not None:
             queries = rotary(queries, places, base=rotary_base)
@@ -322,9 +322,9 @@ def multi_head_attention(
         if cache is not None:
             cache = extend_cache(cache, keys, values)
             keys, values = cache.key, cache.value
-            last = rnp.expand_dims(places, axis=1) if is_causal else cache.index - 1
-            written = rnp.arange(keys.shape[1]) <= last
-            mask = written if mask is None else as_tensor(mask) & written
+            last = rnp.expand_dims(places, axis=1) if is_causal else cache.written - 1
+            seen = rnp.arange(keys.shape[1]) <= last
+            mask = seen if mask is None else as_tensor(mask) & seen
         heads = dot_product_attention(
             queries, keys, values, bias, mask,
             is_causal=is_causal and cache is None, dropout_rate=dropout_rate, dropout_key=dropout_key,

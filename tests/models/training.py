@@ -57,14 +57,14 @@ def saved(
     made = rax.trace(start, rax.spec((), "int64"))
     first = made(0)
     held = first["params"], first["state"]
-    program = rax.Program(
-        init=made,
-        loss=rax.trace(lambda *given: loss(*given)[0], *held, batch),
-        slope=rax.trace(slope, *held, batch),
-        train_step=rax.trace(train_step, *held, first["opt_state"], batch),
+    graphs = {
+        "init": made,
+        "loss": rax.trace(lambda *given: loss(*given)[0], *held, batch),
+        "slope": rax.trace(slope, *held, batch),
+        "train_step": rax.trace(train_step, *held, first["opt_state"], batch),
         **{name: rax.trace(function, *held, batch) for name, function in entries.items()},
-    )
-    rax.save(program, path / "model.msgpack")
+    }
+    rax.save(rax.Program(graphs), path / "model.msgpack")
     return rax.load(path / "model.msgpack")
 
 

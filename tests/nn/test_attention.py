@@ -74,15 +74,10 @@ def test_the_gradient_of_attention(name: str) -> None:
         lambda q, k, v: rnp.sum(nn.dot_product_attention(q, k, v, **options) * weights), (0, 1, 2)
     )(QUERY, KEY, VALUE)  # fmt: skip
     moves = [RNG.normal(size=x.shape) for x in (QUERY, KEY, VALUE)]
-    ends = [
-        np.sum(
-            attended(
-                *[x + sign * 1e-6 * move for x, move in zip((QUERY, KEY, VALUE), moves, strict=True)], **truth
-            )
-            * weights
-        )
-        for sign in (1, -1)
-    ]  # fmt: skip
+    ends: list[float] = []
+    for step in (1e-6, -1e-6):
+        q, k, v = (x + step * move for x, move in zip((QUERY, KEY, VALUE), moves, strict=True))
+        ends.append(np.sum(attended(q, k, v, **truth) * weights))
     found = sum(np.sum(slope * move) for slope, move in zip(slopes, moves, strict=True))
     assert found == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
 
@@ -179,19 +174,19 @@ def test_parameters_without_bias() -> None:
 def test_steps_with_a_cache_are_the_whole_pass(rotary_base: float | None) -> None:
     params, x = parameters(2), RNG.normal(size=(2, 5, 8))
     whole = nn.multi_head_attention(params, x, is_causal=True, rotary_base=rotary_base).numpy()
+    held: Any = rax.spec(("batch", "room", 2, 2), "float64")
+    count: Any = rax.spec((), "int64")
+    specs = nn.KeyValueCache(held, held, count)
     step = rax.trace(
         lambda x, cache: nn.multi_head_attention(params, x, is_causal=True, rotary_base=rotary_base, cache=cache),
         rax.spec(("batch", "time", 8), "float64"),
-        nn.KeyValueCache(
-            *(rax.spec(("batch", "room", 2, 2), "float64"),) * 2,  # pyright: ignore[reportArgumentType]  # specs stand for tensors
-            rax.spec((), "int64"),  # pyright: ignore[reportArgumentType]
-        ),
+        specs,
     )
     cache: Any = nn.key_value_cache(2, 7, 2, 2, "float64")
     for start, stop in ((0, 2), (2, 3), (3, 5)):
         y, cache = step(x[:, start:stop], cache)
         np.testing.assert_allclose(y, whole[:, start:stop], atol=1e-12)
-    assert int(cache.index) == 5
+    assert int(cache.written) == 5
     assert not np.asarray(cache.key)[:, 5:].any()
 
 

@@ -95,7 +95,8 @@ def spread_out(x: np.ndarray, kernel: np.ndarray, options: dict[str, Any]) -> np
     count = x.ndim - 2
     strides, spacing = each(options.get("stride", 1), count), each(options.get("dilation", 1), count)
     more, groups = each(options.get("output_padding", 0), count), options.get("groups", 1)
-    cuts = [(cut, cut) if isinstance(cut, int) else cut for cut in each(options.get("padding", 0), count)]
+    given: list[Any] = each(options.get("padding", 0), count)
+    cuts = [(cut, cut) if isinstance(cut, int) else cut for cut in given]
     outs, ins = kernel.shape[1], len(kernel) // groups
     full = [
         (n - 1) * s + (w - 1) * d + 1 + extra

@@ -99,7 +99,9 @@ def test_cells_initial_states_and_time_major(name: str) -> None:
     carry = tuple(state) if parts > 1 else state[0]
     new, output = cell(params[0]["forward"], carry, X[:, 0])
     due = [step(params[0]["forward"], list(state[:, row]), X[row, 0]) for row in range(BATCH)]
-    np.testing.assert_allclose(np.array([np.asarray(part) for part in flatten(new)[0]]), np.moveaxis(due, 1, 0))
+    np.testing.assert_allclose(
+        np.array([np.asarray(part) for part in flatten(new)[0]]), np.moveaxis(np.array(due), 1, 0)
+    )
     np.testing.assert_allclose(output, [row[0] for row in due])
     initial = [{"forward": carry, "backward": carry}]
     outputs, _ = network(params, X, initial, lengths=LENGTHS)
