@@ -7,7 +7,7 @@ each serves several of those next to each other (grouped queries).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rax import numpy as rnp
@@ -17,6 +17,7 @@ from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir import dims
 from rax.ir.dims import Size
 from rax.ir.errors import RaxError, TypeInferenceError
+from rax.ir.node import Value
 from rax.ir.trail import scope
 from rax.ir.types import bool_, float32, int64
 from rax.nn.dropping import dropout
@@ -83,22 +84,35 @@ def dot_product_attention(
     if dropout_rate and dropout_key is None:
         raise RaxError("attention with dropout needs a key", fix="give dropout_key=")
     with scope("dot_product_attention"):
-        size = asked.shape[-1]
-        if scale is None and not isinstance(size, int):
-            raise TypeInferenceError(f"the size {size} of the heads is symbolic", fix="give scale=")
-        factor = 1 / math.sqrt(max(int(size), 1)) if scale is None else scale
         allowed = _allowed(asked, looked, mask, query_seq_lengths, key_value_seq_lengths, local_window_size)
-        extra = allowed if bias is None else Tensor(inexact(bias, float32))
-        if extra is not None and extra is not allowed and allowed is not None:
-            extra = rnp.where(allowed, extra, -math.inf)
-        values = operands if extra is None else [*operands, extra.value]
-        whole = DotProductAttention(float(factor), is_causal)
+        extra = allowed if bias is None else _biased(Tensor(inexact(bias, float32)), allowed)
+        whole = DotProductAttention(_factor(scale, asked.shape[-1]), is_causal)
         if not dropout_rate or dropout_key is None:
-            return Tensor(whole(*values))
-        whole.infer(*[operand.type for operand in values])  # what its parts would not find wrong
-        also = None if extra is None else extra.value
-        weights = attention_weights(values[0], values[1], also, whole.scale, is_causal)
-        return Tensor(weighted_values(dropout(dropout_key, Tensor(weights), dropout_rate).value, values[2]))
+            return Tensor(whole(*operands, *([] if extra is None else [extra.value])))
+        return _with_dropout(whole, operands, extra, dropout_rate, dropout_key)
+
+
+def _biased(bias: Tensor, allowed: Tensor | None) -> Tensor:
+    return bias if allowed is None else rnp.where(allowed, bias, -math.inf)
+
+
+def _factor(scale: float | None, size: Size) -> float:
+    if scale is not None:
+        return float(scale)
+    if not isinstance(size, int):
+        raise TypeInferenceError(f"the size {size} of the heads is symbolic", fix="give scale=")
+    return 1 / math.sqrt(max(size, 1))
+
+
+def _with_dropout(
+    whole: DotProductAttention, operands: Sequence[Value], extra: Tensor | None, rate: float, key: TensorLike
+) -> Tensor:
+    """The operation in parts, between which weights are dropped."""
+    values = [*operands, *([] if extra is None else [extra.value])]
+    whole.infer(*[operand.type for operand in values])  # what its parts would not find wrong
+    query, keys, value = operands
+    weights = attention_weights(query, keys, None if extra is None else extra.value, whole.scale, whole.causal)
+    return Tensor(weighted_values(dropout(key, Tensor(weights), rate).value, value))
 
 
 def _allowed(
@@ -315,22 +329,35 @@ def multi_head_attention(
         queries = _projected(params["query"], value)
         keys, values = _projected(params["key"], source), _projected(params["value"], source)
         start = rnp.zeros((), dtype=int64) if cache is None else as_tensor(cache.written)
-        places = start + rnp.arange(value.shape[1])
         if rotary_base is not None:
-            queries = rotary(queries, places, base=rotary_base)
-            keys = rotary(keys, start + rnp.arange(source.shape[1]), base=rotary_base)
+            queries, keys = (_turned(part, start, rotary_base) for part in (queries, keys))
         if cache is not None:
             cache = extend_cache(cache, keys, values)
             keys, values = cache.key, cache.value
-            last = rnp.expand_dims(places, axis=1) if is_causal else cache.written - 1
-            seen = rnp.arange(keys.shape[1]) <= last
-            mask = seen if mask is None else as_tensor(mask) & seen
+            mask = _seen(cache, value.shape[1] if is_causal else 1, mask)
         heads = dot_product_attention(
             queries, keys, values, bias, mask,
             is_causal=is_causal and cache is None, dropout_rate=dropout_rate, dropout_key=dropout_key,
         )  # fmt: skip
-        weight = as_tensor(params["output"]["weight"])
-        count, size, features = weight.shape
-        flat = rnp.reshape(heads, (*value.shape[:2], count * size))
-        result = dense(flat, rnp.reshape(weight, (count * size, features)), params["output"].get("bias"))
-        return result if cache is None else (result, cache)
+        return _merged(params["output"], heads) if cache is None else (_merged(params["output"], heads), cache)
+
+
+def _turned(x: Tensor, start: Tensor, base: float) -> Tensor:
+    return rotary(x, start + rnp.arange(x.shape[1]), base=base)
+
+
+def _seen(cache: KeyValueCache, count: Size, mask: TensorLike | None) -> Tensor:
+    """What the last times of a cache, as many as counted, see of it where a mask allows it: up to themselves."""
+    last = cache.written - count + rnp.arange(count)
+    seen = rnp.arange(cache.key.shape[1]) <= rnp.expand_dims(last, axis=1)
+    return seen if mask is None else as_tensor(mask) & seen
+
+
+def _merged(params: Params, heads: Tensor) -> Tensor:
+    """``(N, time, heads, size)`` to ``(N, time, features)``."""
+    weight = as_tensor(params["weight"])
+    if weight.ndim != 3 or weight.shape[:2] != heads.shape[2:]:
+        raise TypeInferenceError(f"attention with heads {heads.value.type} cannot use a weight {weight.value.type}")
+    count, size, features = weight.shape
+    flat = rnp.reshape(heads, (*heads.shape[:2], count * size))
+    return dense(flat, rnp.reshape(weight, (count * size, features)), params.get("bias"))

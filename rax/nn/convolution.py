@@ -172,26 +172,39 @@ def conv_transpose(
     )
     if any(extra < 0 or extra >= max(step, gap) for extra, step, gap in zip(more, strides, spacing, strict=True)):
         raise RaxError(f"output_padding {more} is not at least 0 and less than stride {strides} or dilation {spacing}")
-    extents = tuple(map(spread, weights.shape[2:], spacing))
     with scope("conv_transpose"):
-        around: list[tuple[Size, Size]] = []
-        wide = tuple(map(spread, value.shape[2:], strides))
-        if padding == "same":
-            sizes = [size * step + extra for size, step, extra in zip(value.shape[2:], strides, more, strict=True)]
-            overlaps = [dims.maximum(extent - step, 0) for extent, step in zip(extents, strides, strict=True)]
-            cuts = [dims.floor_divide(overlap, 2) for overlap in overlaps]
-        else:
-            cut = pairs(padding, value.shape[2:], weights.shape[2:], strides, spacing)
-            cuts = [low for low, _ in cut]
-            sizes = [
-                size + extent - 1 - low - high + extra
-                for size, extent, (low, high), extra in zip(wide, extents, cut, more, strict=True)
-            ]
-        for size, extent, low, out in zip(wide, extents, cuts, sizes, strict=True):
-            before = extent - 1 - low
-            around.append((before, out + extent - 1 - size - before))
+        around = _opened(padding, value.shape[2:], weights.shape[2:], strides, spacing, more)
         turned = _turned(weights, groups)
-        return _biased(Tensor(Conv((1,) * count, tuple(around), strides, spacing, groups)(value, turned)), bias)
+        return _biased(Tensor(Conv((1,) * count, around, strides, spacing, groups)(value, turned)), bias)
+
+
+def _opened(
+    padding: Padding,
+    spatial: Shape,
+    window: Shape,
+    strides: tuple[int, ...],
+    dilation: tuple[int, ...],
+    more: tuple[int, ...],
+) -> Pairs:
+    """The padding of the conv over spread elements that is the transpose of one with the padding given."""
+    extents = tuple(map(spread, window, dilation))
+    wide = tuple(map(spread, spatial, strides))
+    if padding == "same":
+        sizes = [size * step + extra for size, step, extra in zip(spatial, strides, more, strict=True)]
+        overlaps = [dims.maximum(extent - step, 0) for extent, step in zip(extents, strides, strict=True)]
+        cuts = [dims.floor_divide(overlap, 2) for overlap in overlaps]
+    else:
+        cut = pairs(padding, spatial, window, strides, dilation)
+        cuts = [low for low, _ in cut]
+        sizes = [
+            size + extent - 1 - low - high + extra
+            for size, extent, (low, high), extra in zip(wide, extents, cut, more, strict=True)
+        ]
+    around: list[tuple[Size, Size]] = []
+    for size, extent, low, out in zip(wide, extents, cuts, sizes, strict=True):
+        before = extent - 1 - low
+        around.append((before, out + extent - 1 - size - before))
+    return tuple(around)
 
 
 def _turned(kernel: Value, groups: int) -> Value:
