@@ -6,7 +6,8 @@ from rax import numpy as rnp
 from rax.frontend.promotion import TensorLike
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir import dims
-from rax.ir.errors import TypeInferenceError
+from rax.ir.dims import Size
+from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.trail import scope
 from rax.ir.types import float32
 from rax.numpy.common import as_axis
@@ -52,16 +53,17 @@ def embedding(table: TensorLike, ids: TensorLike) -> Tensor:
         return Tensor(Gather()(as_tensor(table).value, as_tensor(ids).value))
 
 
-def one_hot(labels: TensorLike, num_classes: int, dtype: object = float32, axis: int = -1) -> Tensor:
+def one_hot(labels: TensorLike, num_classes: Size, dtype: object = float32, axis: int = -1) -> Tensor:
     """1 at the place a label names along a new axis, 0 elsewhere.
 
     Args:
         labels: integers of any shape; one outside ``0 … num_classes - 1`` gives zeros.
-        num_classes: the size of the new axis.
+        num_classes: the size of the new axis, perhaps symbolic.
         dtype: the dtype of the result.
         axis: where the new axis stands in the result.
 
     Raises:
+        RaxError: ``num_classes`` is no size, or negative.
         TypeInferenceError: the labels are no integers.
 
     Example:
@@ -72,9 +74,12 @@ def one_hot(labels: TensorLike, num_classes: int, dtype: object = float32, axis:
     places = as_tensor(labels)
     if places.dtype.kind not in ("int", "uint"):
         raise TypeInferenceError(f"one_hot needs integers, not {places.dtype}", fix="cast them to int64")
+    count = dims.dim(num_classes)
+    if isinstance(count, int) and count < 0:
+        raise RaxError(f"one_hot needs a number of classes that is not negative, not {count}")
     with scope("one_hot"):
         wide = rnp.expand_dims(rnp.astype(places, rnp.int64), axis=-1)
-        marks = rnp.astype(wide == rnp.arange(num_classes), dtype)
+        marks = rnp.astype(wide == rnp.arange(count), dtype)
         place = as_axis(axis, marks.ndim)
         return marks if place == marks.ndim - 1 else rnp.moveaxis(marks, -1, place)
 
