@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rax import numpy as rnp
+from rax.frontend.functions import stop_gradient
 from rax.frontend.promotion import TensorLike, promote_operands
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir import dims
@@ -21,7 +22,6 @@ from rax.ops.algebra import full
 from rax.ops.creation import dim_size
 from rax.ops.normalization import LayerNorm
 from rax.ops.reduction import computing_dtype
-from rax.ops.selection import stop_gradient
 
 
 class BatchNormState(NamedTuple):
@@ -314,8 +314,8 @@ def spectral_norm(
     with scope("spectral_norm"):
         moved = rnp.moveaxis(value, axis, 0)
         matrix = rnp.reshape(moved, (moved.shape[0], dims.product(moved.shape[1:])))
-        fixed = Tensor(stop_gradient(matrix.value))
-        left = Tensor(stop_gradient(rnp.astype(left, value.dtype).value))
+        fixed = stop_gradient(matrix)
+        left = stop_gradient(rnp.astype(left, value.dtype))
         for _ in range(steps - 1):
             left = _unit(fixed @ _unit(left @ fixed, epsilon), epsilon)
         right = _unit(left @ fixed, epsilon)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from rax import numpy as rnp
+from rax.frontend.functions import stop_gradient
 from rax.frontend.promotion import TensorLike
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir.errors import TypeInferenceError
@@ -17,7 +18,6 @@ from rax.ir.types import bool_, float32
 from rax.numpy.common import as_axis, inexact
 from rax.ops.normalization import LogSoftmax, Softmax
 from rax.ops.reduction import computing_dtype
-from rax.ops.selection import stop_gradient
 
 
 def _mask(where: TensorLike, name: str) -> Tensor:
@@ -31,7 +31,7 @@ def _weights(value: Tensor, mask: Tensor, axis: int) -> tuple[Tensor, Tensor, Te
     """What takes part less the largest of it, its exponentials, and their sum, 1 where nothing takes part."""
     mask = mask & (value != -math.inf)
     wide = rnp.where(mask, rnp.astype(value, computing_dtype(value.dtype)), -math.inf)
-    top = Tensor(stop_gradient(rnp.max(wide, axis=axis, keepdims=True).value))
+    top: Tensor = stop_gradient(rnp.max(wide, axis=axis, keepdims=True))
     none = top == -math.inf
     lowered = rnp.where(mask, wide, 0.0) - rnp.where(none, 0.0, top)
     # What does not take part may stand above the largest, where exp would overflow.

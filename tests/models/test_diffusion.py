@@ -17,7 +17,6 @@ from rax import nn, random
 from tests.models.training import arrays, check_slopes, saved, trained
 
 TIMES, EMBEDDED, WIDTH = 20, 8, 32
-RNG = np.random.default_rng(3)
 KEPT = np.cumprod(1 - np.linspace(1e-2, 0.3, TIMES))
 """How much of a point's square is left after each time."""
 SIZES = {"enter": (2 + EMBEDDED, WIDTH), "middle": (WIDTH, WIDTH), "leave": (WIDTH, 2)}
@@ -70,7 +69,7 @@ def truth(params: Any, state: Any, batch: Any) -> float:
 
 def batch(number: int, count: int) -> dict[str, np.ndarray]:
     """Points on a circle, and a key."""
-    angles = RNG.uniform(0, 2 * np.pi, size=count)
+    angles = np.random.default_rng(number).uniform(0, 2 * np.pi, size=count)
     return {
         "points": 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1),
         "key": random.fold_in(random.key(5), number).numpy(),

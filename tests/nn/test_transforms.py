@@ -12,7 +12,6 @@ import rax
 import rax.numpy as rnp
 from rax import nn, random
 
-RNG = np.random.default_rng(12)
 KEY = random.key(3)
 STEP = 1e-5
 Function = Callable[[Any], Any]
@@ -95,9 +94,10 @@ CASES = {**{name: (f, (3, 4)) for name, f in ROWS.items()}, **{name: (f, (3, 4, 
 @pytest.mark.parametrize("name", CASES)
 def test_transforms(name: str) -> None:
     function, shape = CASES[name]
-    x, move = RNG.normal(size=(2, *shape))
+    rng = np.random.default_rng(12)
+    x, move = rng.normal(size=(2, *shape))
     value = np.asarray(function(x))
-    weights = RNG.normal(size=value.shape)
+    weights = rng.normal(size=value.shape)
 
     def slope(x: Any) -> Any:
         return rax.grad(lambda x: rnp.sum(function(x) * weights))(x)
