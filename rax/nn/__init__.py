@@ -40,6 +40,7 @@ from rax.nn.initializers import (
     he_uniform,
     lecun_normal,
     lecun_uniform,
+    orthogonal,
     variance_scaling,
 )
 from rax.nn.layers import dense, embedding, flatten, one_hot
@@ -112,9 +113,9 @@ __all__ = [
     "huber", "identity", "info_nce", "instance_norm", "key_value_cache", "kl_divergence", "layer_norm",
     "leaky_relu", "lecun_normal", "lecun_uniform", "log1mexp", "log_cosh", "log_sigmoid", "log_softmax",
     "logsumexp", "lp_pool", "lstm", "lstm_cell", "lstm_init", "mae", "max_pool", "mish", "mse",
-    "multi_head_attention", "multi_head_attention_init", "nll_loss", "nt_xent", "one_hot", "pixel_shuffle",
-    "pixel_unshuffle", "relu", "relu6", "resize", "rms_norm", "rnn", "rnn_cell", "rnn_init", "rotary", "selu",
-    "sigmoid", "silu", "sinusoidal_positions", "smooth_l1_loss", "soft_sign", "softmax", "softplus", "sparse_plus",
-    "sparse_sigmoid", "spatial_dropout", "spectral_norm", "squareplus", "standardize", "swish", "tanh",
-    "triplet_margin_loss", "upsample", "variance_scaling", "weight_standardization",
+    "multi_head_attention", "multi_head_attention_init", "nll_loss", "nt_xent", "one_hot", "orthogonal",
+    "pixel_shuffle", "pixel_unshuffle", "relu", "relu6", "resize", "rms_norm", "rnn", "rnn_cell", "rnn_init",
+    "rotary", "selu", "sigmoid", "silu", "sinusoidal_positions", "smooth_l1_loss", "soft_sign", "softmax",
+    "softplus", "sparse_plus", "sparse_sigmoid", "spatial_dropout", "spectral_norm", "squareplus", "standardize",
+    "swish", "tanh", "triplet_margin_loss", "upsample", "variance_scaling", "weight_standardization",
 ]  # fmt: skip

@@ -12,12 +12,14 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from rax import numpy as rnp
 from rax import random
 from rax.frontend.promotion import TensorLike
 from rax.frontend.tensor import Tensor
 from rax.ir.errors import RaxError
 from rax.ir.trail import scope
-from rax.ir.types import float32
+from rax.ir.types import as_dtype, float32
+from rax.ops.reduction import computing_dtype
 
 
 def _fans(shape: Sequence[int]) -> tuple[int, int]:
@@ -29,6 +31,10 @@ def _fans(shape: Sequence[int]) -> tuple[int, int]:
     return shape[1] * window, shape[0] * window
 
 
+_CUT = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2)))
+"""The deviation of the standard normal distribution cut at -2 and 2."""
+
+
 def variance_scaling(
     key: TensorLike,
     shape: Sequence[int],
@@ -36,7 +42,7 @@ def variance_scaling(
     *,
     scale: float = 1.0,
     mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
-    distribution: Literal["normal", "uniform"] = "normal",
+    distribution: Literal["normal", "truncated_normal", "uniform"] = "normal",
 ) -> Tensor:
     """Numbers of mean 0 and variance ``scale`` divided by a fan: what the functions named after people are cases of.
 
@@ -46,7 +52,8 @@ def variance_scaling(
         dtype: a floating dtype.
         scale: the variance times the fan.
         mode: the fan: ``"fan_in"``, ``"fan_out"``, or their mean, ``"fan_avg"``.
-        distribution: ``"normal"``, or ``"uniform"`` about 0.
+        distribution: ``"normal"``; ``"truncated_normal"``, cut at twice the deviation of the normal one
+            it is cut from; or ``"uniform"`` about 0.
 
     Raises:
         RaxError: the shape has fewer than two axes, the scale is not positive, or a name is none of those.
@@ -57,10 +64,10 @@ def variance_scaling(
     """
     n_in, n_out = _fans(shape)
     fans = {"fan_in": n_in, "fan_out": n_out, "fan_avg": (n_in + n_out) / 2}
-    if mode not in fans or distribution not in ("normal", "uniform"):
+    if mode not in fans or distribution not in ("normal", "truncated_normal", "uniform"):
         raise RaxError(
-            f"variance_scaling knows the modes {', '.join(map(repr, fans))} and the distributions 'normal' and "
-            f"'uniform', not {mode!r} and {distribution!r}"
+            f"variance_scaling knows the modes {', '.join(map(repr, fans))} and the distributions 'normal', "
+            f"'truncated_normal' and 'uniform', not {mode!r} and {distribution!r}"
         )
     if not scale > 0:
         raise RaxError(f"variance_scaling needs a positive scale, not {scale}")
@@ -68,6 +75,8 @@ def variance_scaling(
     with scope("variance_scaling"):
         if distribution == "normal":
             return random.normal(key, tuple(shape), dtype) * deviation
+        if distribution == "truncated_normal":
+            return random.truncated_normal(key, -2.0, 2.0, tuple(shape), dtype) * (deviation / _CUT)
         limit = math.sqrt(3) * deviation
         return random.uniform(key, tuple(shape), dtype, -limit, limit)
 
@@ -184,3 +193,32 @@ def lecun_uniform(key: TensorLike, shape: Sequence[int], dtype: object = float32
     """
     with scope("lecun_uniform"):
         return variance_scaling(key, shape, dtype, distribution="uniform")
+
+
+def orthogonal(key: TensorLike, shape: Sequence[int], dtype: object = float32, *, scale: float = 1.0) -> Tensor:
+    """A matrix with orthonormal rows or columns, whichever are fewer, spread evenly (Saxe et al., 2014).
+
+    Args:
+        key: a key of :mod:`rax.random`.
+        shape: that of the weight; one of more than two axes is a matrix of the first by all others.
+        dtype: a floating dtype.
+        scale: a factor.
+
+    Raises:
+        RaxError: the shape has fewer than two axes.
+
+    Example:
+        >>> weight = orthogonal(random.key(0), (2, 3))
+        >>> bool(rnp.all(rnp.abs(weight @ weight.T - rnp.eye(2)) < 1e-6))
+        True
+    """
+    _fans(shape)
+    wanted = as_dtype(dtype)
+    rows, columns = shape[0], math.prod(shape[1:])
+    with scope("orthogonal"):
+        tall = (max(rows, columns), min(rows, columns))
+        q, r = rnp.linalg.qr(random.normal(key, tall, computing_dtype(wanted)))
+        # With the signs of R's diagonal taken out, no orthogonal matrix is likelier than another (Mezzadri, 2007).
+        even = q * rnp.where(rnp.linalg.diagonal(r) < 0, -1.0, 1.0)
+        matrix = even if rows >= columns else even.T
+        return rnp.astype(rnp.reshape(matrix, tuple(shape)) * scale, wanted)

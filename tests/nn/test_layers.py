@@ -112,6 +112,10 @@ INITIALIZERS: dict[str, tuple[Callable[..., rax.Tensor], Callable[[int, int], fl
     "he_uniform": (nn.he_uniform, lambda n_in, n_out: 2 / n_in),
     "lecun_normal": (nn.lecun_normal, lambda n_in, n_out: 1 / n_in),
     "lecun_uniform": (nn.lecun_uniform, lambda n_in, n_out: 1 / n_in),
+    "variance_scaling, cut": (
+        lambda *given: nn.variance_scaling(*given, distribution="truncated_normal"),
+        lambda n_in, n_out: 1 / n_in,
+    ),
     "variance_scaling": (
         lambda *given: nn.variance_scaling(*given, scale=3, mode="fan_out"),
         lambda n_in, n_out: 3 / n_out,
@@ -130,6 +134,19 @@ def test_initializers_have_the_variance_they_promise(name: str, shape: tuple[int
     assert weights.var() == pytest.approx(variance, rel=5 * math.sqrt(2 / weights.size))
     if "uniform" in name:
         assert np.abs(weights).max() <= math.sqrt(3 * variance)
+    if "cut" in name:
+        assert np.abs(weights).max() <= math.sqrt(variance) * 2.28
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 4), (3, 2, 2, 2), (8, 1, 3)])
+def test_orthogonal(shape: tuple[int, ...], dtype: str) -> None:
+    weight = nn.orthogonal(KEY, shape, dtype, scale=2.0)
+    assert weight.dtype.name == dtype
+    matrix = weight.numpy().astype("float64").reshape(shape[0], -1)
+    matrix = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    tolerance = {"bfloat16": 0.05, "float32": 1e-5, "float64": 1e-13}[dtype]
+    np.testing.assert_allclose(matrix @ matrix.T, 4 * np.eye(len(matrix)), atol=tolerance)
 
 
 @pytest.mark.parametrize(
