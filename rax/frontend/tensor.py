@@ -22,6 +22,7 @@ from rax.ops.families import TypedOp
 from rax.ops.shape import permute_dims
 
 _BRANCH = "use rax.cond or rax.numpy.where for if, rax.while_loop for while, and & | ~ for and, or, not"
+_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 _COUNT = "fix the size in the spec, loop with rax.fori_loop or rax.scan, or use Python numbers as sizes and indices"
 
 
@@ -229,8 +230,8 @@ class Tensor(Handle):
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """The module ``rax.numpy``."""
-        if api_version is not None and api_version not in ("2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ValueError(f"rax.numpy follows the array API up to 2024.12, not {api_version!r}")
+        if api_version is not None and api_version not in _API_VERSIONS:
+            raise ValueError(f"rax.numpy follows the array API up to {_API_VERSIONS[-1]}, not {api_version!r}")
         return services.get("array_namespace")()
 
     def __abs__(self) -> Tensor:

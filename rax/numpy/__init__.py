@@ -1,4 +1,4 @@
-"""The array API standard's namespace, version 2024.12, over lazy tensors.
+"""The array API standard's namespace, version 2025.12, over lazy tensors.
 
 Names, signatures and promotion are the standard's; default dtypes are float32 and int64. Every
 function takes tensors, NumPy arrays and Python numbers, and builds graph. Beyond the standard: much
@@ -25,7 +25,7 @@ from rax.ir.types import (
 from rax.ir.types import (
     bool_ as bool,
 )
-from rax.numpy import linalg
+from rax.numpy import fft, linalg
 from rax.numpy.aliases import (
     absolute,
     arccos,
@@ -175,6 +175,7 @@ from rax.numpy.joining import (
 from rax.numpy.linear_algebra import matmul, matrix_transpose, tensordot, vecdot
 from rax.numpy.manipulation import (
     broadcast_arrays,
+    broadcast_shapes,
     broadcast_to,
     concat,
     expand_dims,
@@ -261,24 +262,25 @@ from rax.numpy.selecting import (
     select,
     unravel_index,
 )
-from rax.numpy.sets import unique_all, unique_counts, unique_inverse, unique_values
+from rax.numpy.sets import isin, unique_all, unique_counts, unique_inverse, unique_values
 from rax.numpy.signal import convolve, correlate
 from rax.numpy.sorting import argsort, sort
 from rax.numpy.spacing import array, geomspace, identity, logspace
 from rax.numpy.statistical import cumulative_prod, cumulative_sum, max, mean, min, prod, std, sum, var
 from rax.numpy.utility import all, any, diff
 
-__array_api_version__ = "2024.12"
+__array_api_version__ = "2025.12"
 
 __all__ = [
     "__array_api_version__", "__array_namespace_info__", "abs", "acos", "acosh", "add", "all", "any", "arange",
     "argmax", "argmin", "argsort", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "bfloat16",
     "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
-    "bool", "broadcast_arrays", "broadcast_to", "can_cast", "ceil", "clip", "complex64", "complex128", "concat",
+    "bool", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "can_cast", "ceil", "clip", "complex64",
+    "complex128", "concat",
     "conj", "copysign", "cos", "cosh", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff", "divide", "e",
-    "empty", "empty_like", "equal", "exp", "expand_dims", "expm1", "eye", "finfo", "flip", "float16",
+    "empty", "empty_like", "equal", "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flip", "float16",
     "float32", "float64", "floor", "floor_divide", "from_dlpack", "full", "full_like", "greater", "greater_equal",
-    "hypot", "iinfo", "imag", "inf", "int8", "int16", "int32", "int64", "isdtype", "isfinite", "isinf", "isnan",
+    "hypot", "iinfo", "imag", "inf", "int8", "int16", "int32", "int64", "isdtype", "isfinite", "isin", "isinf", "isnan",
     "less", "less_equal", "linalg", "linspace", "log", "log1p", "log2", "log10", "logaddexp", "logical_and",
     "logical_not", "logical_or", "logical_xor", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid",
     "min", "minimum", "moveaxis", "multiply", "nan", "negative", "newaxis", "nextafter", "nonzero", "not_equal", "ones",

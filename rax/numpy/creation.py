@@ -353,7 +353,7 @@ def _triangle(x: TensorLike, k: int, *, lower: bool) -> Tensor:
     return Tensor(where(mask, value, scalar(0, value.dtype)))
 
 
-def meshgrid(*arrays: TensorLike, indexing: str = "xy") -> list[Tensor]:
+def meshgrid(*arrays: TensorLike, indexing: str = "xy") -> tuple[Tensor, ...]:
     """Coordinates on a grid.
 
     Args:
@@ -387,4 +387,4 @@ def meshgrid(*arrays: TensorLike, indexing: str = "xy") -> list[Tensor]:
         shape[axis] = value.type.size
         placed.append(reshape(value, tuple(shape)))
     whole = broadcast_shapes(*[value.shape for value in placed]) if placed else ()
-    return [Tensor(broadcast_to(value, whole)) for value in placed]
+    return tuple(Tensor(broadcast_to(value, whole)) for value in placed)

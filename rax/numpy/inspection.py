@@ -21,9 +21,9 @@ class NamespaceInfo:
         """``"cpu"``."""
         return "cpu"
 
-    def devices(self) -> list[str]:
-        """``["cpu"]``."""
-        return ["cpu"]
+    def devices(self) -> tuple[str, ...]:
+        """``("cpu",)``."""
+        return ("cpu",)
 
     def default_dtypes(self, *, device: str | None = None) -> dict[str, DType]:
         """The dtypes that Python numbers and indices get."""

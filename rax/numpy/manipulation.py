@@ -11,11 +11,11 @@ from rax.frontend import indexing
 from rax.frontend.evaluation import concrete
 from rax.frontend.promotion import TensorLike, as_value, promote_operands
 from rax.frontend.tensor import Tensor
-from rax.ir import dims
+from rax.ir import dims, types
 from rax.ir.dims import Dim, Shape, Size, shape_text
 from rax.ir.errors import ShapeError, TypeInferenceError
 from rax.ir.node import Value
-from rax.ir.types import broadcast_shapes, int64
+from rax.ir.types import int64
 from rax.numpy.common import Axes, ShapeLike, as_axes, as_axis, as_list, as_shape
 from rax.ops import algebra
 from rax.ops import shape as shape_ops
@@ -26,7 +26,7 @@ from rax.ops.elementwise import subtract
 from rax.ops.indexing import Gather
 
 
-def broadcast_arrays(*arrays: TensorLike) -> list[Tensor]:
+def broadcast_arrays(*arrays: TensorLike) -> tuple[Tensor, ...]:
     """Tensors stretched to the shape they broadcast to, each in its dtype.
 
     Raises:
@@ -38,8 +38,27 @@ def broadcast_arrays(*arrays: TensorLike) -> list[Tensor]:
         [(2, 3), (2, 3)]
     """
     values = [as_value(x) for x in arrays]
-    shape = broadcast_shapes(*[value.shape for value in values]) if values else ()
-    return [Tensor(algebra.broadcast_to(value, shape)) for value in values]
+    shape = types.broadcast_shapes(*[value.shape for value in values])
+    return tuple(Tensor(algebra.broadcast_to(value, shape)) for value in values)
+
+
+def broadcast_shapes(*shapes: ShapeLike) -> Shape:
+    """The shape that shapes broadcast to; ``()`` for none.
+
+    Args:
+        *shapes: sizes; symbolic ones may be given as :class:`~rax.ir.dims.Dim` or by name.
+
+    Raises:
+        ShapeError: they do not broadcast, naming the axis.
+
+    Example:
+        >>> broadcast_shapes((2, 1), (3,))
+        (2, 3)
+    """
+    try:
+        return types.broadcast_shapes(*map(as_shape, shapes))
+    except TypeInferenceError as error:
+        raise ShapeError(error.what, fix=error.fix) from None
 
 
 def broadcast_to(x: TensorLike, /, shape: ShapeLike) -> Tensor:

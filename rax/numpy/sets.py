@@ -1,4 +1,4 @@
-"""Unique elements. The number of them fixes the result's shape, so the values must be known."""
+"""Membership, and unique elements: the number of them fixes the shape, so values must be known."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from rax.frontend.evaluation import concrete
-from rax.frontend.promotion import TensorLike, as_value
+from rax.frontend.promotion import TensorLike, as_value, promote_operands
 from rax.frontend.tensor import Tensor
+from rax.ir.types import bool_, int8
 from rax.ops.arrays import Array, constant
+from rax.ops.comparison import equal, greater
+from rax.ops.logical import logical_and, logical_not
+from rax.ops.reduction import AnyTrue
+from rax.ops.selection import cast
+from rax.ops.shape import reshape
+from rax.ops.sorting import SearchSorted, Sort
 
 _STATIC = "the shape of the result depends on values: compute it outside the traced function"
 
@@ -52,6 +59,33 @@ class UniqueInverse(NamedTuple):
 
     values: Tensor
     inverse_indices: Tensor
+
+
+def isin(x1: TensorLike, x2: TensorLike, /, *, invert: bool = False) -> Tensor:
+    """Whether each element of ``x1`` is equal to some element of ``x2``; a NaN is equal to none.
+
+    Args:
+        x1: any shape, which is that of the result.
+        x2: any shape.
+        invert: whether the result tells those that are equal to none.
+
+    Example:
+        >>> from rax.numpy import asarray
+        >>> isin(asarray([1, 2, 5]), asarray([2, 5, 7]))
+        Tensor([False,  True,  True], dtype=bool)
+    """
+    wanted, among = promote_operands(x1, x2)
+    among = reshape(among, (among.type.size,))
+    if wanted.dtype.kind == "complex":
+        column = reshape(wanted, (*wanted.shape, 1))
+        found = AnyTrue((wanted.ndim,))(equal(column, among))
+    else:
+        if wanted.dtype is bool_:
+            wanted, among = cast(wanted, int8), cast(among, int8)
+        ordered = Sort(0)(among)
+        below, above = (SearchSorted(right)(ordered, wanted) for right in (False, True))
+        found = logical_and(greater(above, below), equal(wanted, wanted))
+    return Tensor(logical_not(found) if invert else found)
 
 
 def _known(x: TensorLike, name: str) -> Array:

@@ -1,4 +1,4 @@
-"""Special values, as the array API standard (2024.12) gives them, and derivatives at corners."""
+"""Special values, as the array API standard (2025.12) gives them, and derivatives at corners."""
 
 from __future__ import annotations
 
