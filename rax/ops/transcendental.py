@@ -62,8 +62,12 @@ class Expm1(Transcendental):
 
     def reference(self, *arrays: Array) -> Array:
         (x,) = arrays
-        # NumPy's complex expm1 loses the array API's special cases, which its exp keeps.
-        return np.where(np.isfinite(x), np.expm1(x), np.exp(x) - 1) if x.dtype.kind == "c" else np.expm1(x)
+        if x.dtype.kind != "c":
+            return np.expm1(x)
+        # NumPy's complex expm1 loses the array API's special cases, which its exp keeps; and -0 + 0j gives 0 + 0j.
+        result = np.asarray(np.where(np.isfinite(x), np.expm1(x), np.exp(x) - 1))
+        result.real[x == 0] = 0
+        return result
 
     def partial(self, operand: int, *values: Value) -> Value:
         return exp(values[0])

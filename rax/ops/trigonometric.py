@@ -66,7 +66,13 @@ class Tan(Transcendental):
     """The tangent of an angle in radians."""
 
     def reference(self, *arrays: Array) -> Array:
-        return np.tan(arrays[0])
+        (x,) = arrays
+        if x.dtype.kind != "c":
+            return np.tan(x)
+        result = np.asarray(np.tan(x))
+        far = np.isinf(x.imag) & np.isfinite(x.real)
+        result.real[far] = np.copysign(0, x.real[far])  # tan(x) is -1j * tanh(1j * x), there too
+        return result
 
     def partial(self, operand: int, *values: Value) -> Value:
         return _one_plus_square(values[-1])
@@ -138,7 +144,13 @@ class Tanh(Transcendental):
     """The hyperbolic tangent."""
 
     def reference(self, *arrays: Array) -> Array:
-        return np.tanh(arrays[0])
+        (x,) = arrays
+        if x.dtype.kind != "c":
+            return np.tanh(x)
+        result = np.asarray(np.tanh(x))
+        far = np.isinf(x.real) & np.isfinite(x.imag)
+        result.imag[far] = np.copysign(0, x.imag[far])  # C99 and NumPy give it the sign of sin(2 * imag)
+        return result
 
     def partial(self, operand: int, *values: Value) -> Value:
         return _one_minus_square(values[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 
 import numpy as np
 import pytest
@@ -83,6 +84,22 @@ any(x, /, *, axis=None, keepdims=False)
 diff(x, /, *, axis=-1, n=1, prepend=None, append=None)
 __array_namespace_info__()
 """.strip().splitlines()
+FFT = """
+fft.fft(x, /, *, n=None, axis=-1, norm='backward')
+fft.ifft(x, /, *, n=None, axis=-1, norm='backward')
+fft.fftn(x, /, *, s=None, axes=None, norm='backward')
+fft.ifftn(x, /, *, s=None, axes=None, norm='backward')
+fft.rfft(x, /, *, n=None, axis=-1, norm='backward')
+fft.irfft(x, /, *, n=None, axis=-1, norm='backward')
+fft.rfftn(x, /, *, s=None, axes=None, norm='backward')
+fft.irfftn(x, /, *, s=None, axes=None, norm='backward')
+fft.hfft(x, /, *, n=None, axis=-1, norm='backward')
+fft.ihfft(x, /, *, n=None, axis=-1, norm='backward')
+fft.fftfreq(n, /, *, d=1.0, dtype=None, device=None)
+fft.rfftfreq(n, /, *, d=1.0, dtype=None, device=None)
+fft.fftshift(x, /, *, axes=None)
+fft.ifftshift(x, /, *, axes=None)
+""".strip().splitlines()
 UNARY = [
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "bitwise_invert", "ceil", "conj", "cos", "cosh",
     "exp", "expm1", "floor", "imag", "isfinite", "isinf", "isnan", "log", "log1p", "log2", "log10", "logical_not",
@@ -96,17 +113,18 @@ BINARY = [
     "not_equal", "pow", "remainder", "subtract",
 ]  # fmt: skip
 CONSTANTS = ["e", "inf", "nan", "newaxis", "pi"]
+EXTENSIONS = {"fft"}
 BEYOND_NUMPY = {"bfloat16", "segment_max", "segment_min", "segment_prod", "segment_sum", "top_k"}
 
 
 def signature(name: str) -> str:
-    found = inspect.signature(getattr(rnp, name))
+    found = inspect.signature(operator.attrgetter(name)(rnp))
     bare = [item.replace(annotation=inspect.Parameter.empty) for item in found.parameters.values()]
     return f"{name}{inspect.Signature(bare)}"
 
 
 @pytest.mark.parametrize(
-    "line", [*STANDARD, *[f"{name}(x, /)" for name in UNARY], *[f"{name}(x1, x2, /)" for name in BINARY]]
+    "line", [*STANDARD, *FFT, *[f"{name}(x, /)" for name in UNARY], *[f"{name}(x1, x2, /)" for name in BINARY]]
 )
 def test_signatures_are_the_standards(line: str) -> None:
     assert signature(line.partition("(")[0]) == line
@@ -116,7 +134,7 @@ def test_the_names_are_the_standards_numpys_and_few_more() -> None:
     standard = {line.partition("(")[0] for line in STANDARD} | {*UNARY, *BINARY, *CONSTANTS, "__array_api_version__"}
     names = set(rnp.__all__)
     assert len(names) == len(rnp.__all__)
-    assert names >= standard | set(DTYPES)
+    assert names >= standard | set(DTYPES) | EXTENSIONS
     assert names - standard - set(dir(np)) == BEYOND_NUMPY
     assert rnp.__array_api_version__ == "2025.12"
 

@@ -16,6 +16,7 @@ from rax.ir.op import REGISTRY
 from rax.ir.types import TensorType, as_dtype
 from rax.ops.activations import Gelu
 from rax.ops.arrays import numpy_dtype
+from rax.runtime.executable import compile
 from rax.runtime.reference import evaluate_graph
 from tests.ops import laws
 
@@ -127,6 +128,48 @@ def test_special_values_of_complex_numbers(name: str, operand: complex, due: com
     with np.errstate(all="ignore"):
         result = REGISTRY[name]().reference(np.array(operand))
     np.testing.assert_allclose(result, due, rtol=1e-15)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize(
+    ("name", "operand", "due"),
+    [
+        ("expm1", (-0.0, 0.0), (0.0, 0.0)),
+        ("expm1", (-0.0, -0.0), (0.0, -0.0)),
+        ("tanh", (INF, 2.0), (1.0, 0.0)),
+        ("tanh", (INF, -2.0), (1.0, -0.0)),
+        ("tanh", (-INF, 5.0), (-1.0, 0.0)),
+        ("tanh", (-0.0, 0.0), (-0.0, 0.0)),
+        ("tanh", (NAN, 0.0), (NAN, 0.0)),
+        ("tan", (2.0, INF), (0.0, 1.0)),
+        ("tan", (-2.0, -INF), (-0.0, -1.0)),
+        ("cosh", (0.0, 0.0), (1.0, 0.0)),
+        ("sinh", (NAN, 0.0), (NAN, 0.0)),
+        ("exp", (-INF, INF), (0.0, 0.0)),
+        ("sqrt", (-0.0, 0.0), (0.0, 0.0)),
+        ("sqrt", (NAN, INF), (INF, INF)),
+        ("acos", (0.0, NAN), (np.pi / 2, NAN)),
+        ("atanh", (INF, -INF), (0.0, -np.pi / 2)),
+        ("log", (-0.0, -0.0), (-INF, -np.pi)),
+        ("sign", (-0.0, -0.0), (0.0, 0.0)),
+    ],
+)
+def test_complex_special_values_keep_the_signs_of_zeros(
+    name: str, operand: tuple[float, float], due: tuple[float, float], dtype: str
+) -> None:
+    x, wanted = np.zeros(2, dtype), np.zeros(2, dtype)
+    (x.real, x.imag), (wanted.real, wanted.imag) = operand, due
+    with np.errstate(all="ignore"):
+        reference = REGISTRY[name]().reference(x)
+    value = new_input("x", TensorType(as_dtype(dtype), (2,)))
+    (compiled,) = compile(Graph([value], [REGISTRY[name]()(value)])).run([x])
+    for result in (reference, compiled):
+        for part, truth in ((result.real, wanted.real), (result.imag, wanted.imag)):
+            np.testing.assert_allclose(part, truth, rtol=1e-6)
+            assert np.all(np.isnan(truth) | (np.signbit(part) == np.signbit(truth)))
 
 
 # Operation, operands, tangents, tangent of the result.
