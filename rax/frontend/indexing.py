@@ -28,7 +28,10 @@ from rax.ops.selection import cast as convert
 from rax.ops.selection import where
 from rax.ops.shape import Flip, Slice, expand_dims, pad, permute_dims, reshape
 
-_MASK = "use rax.numpy.where(mask, x, other) and keep the shape, or compute the mask outside the traced function"
+_MASK = (
+    "use rax.numpy.where(mask, x, other) and keep the shape, index with rax.numpy.nonzero(mask, size=…), "
+    "or compute the mask outside the traced function"
+)
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 Names, signatures and promotion are the standard's; default dtypes are float32 and int64. Every
 function takes tensors, NumPy arrays and Python numbers, and builds graph. Beyond the standard: much
-of NumPy that is not in it, under NumPy's names and signatures; ``top_k`` and the segment reductions;
+of NumPy that is not in it, under NumPy's names and signatures; a static ``size`` where values would
+fix the shape; ``top_k`` and the segment reductions;
 ``float16`` and ``bfloat16``; and symbolic sizes wherever a shape is given.
 """
 
@@ -247,7 +248,7 @@ from rax.numpy.rearranging import (
     swapaxes,
     transpose,
 )
-from rax.numpy.searching import argmax, argmin, count_nonzero, nonzero, searchsorted, where
+from rax.numpy.searching import argmax, argmin, argwhere, count_nonzero, flatnonzero, nonzero, searchsorted, where
 from rax.numpy.segments import segment_max, segment_min, segment_prod, segment_sum
 from rax.numpy.selecting import (
     choose,
@@ -294,16 +295,16 @@ __all__ = [
 # Beyond the standard.
 __all__ += [
     "absolute", "allclose", "angle", "append", "apply_along_axis", "apply_over_axes", "arccos", "arccosh",
-    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "array", "array_equal", "array_equiv", "array_split",
-    "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "block", "cbrt", "choose", "column_stack",
-    "compress", "concatenate", "conjugate", "convolve", "corrcoef", "correlate", "cov", "cross", "cumprod",
-    "cumsum", "deg2rad", "degrees", "delete", "diag", "diag_indices", "diag_indices_from", "diagflat", "diagonal",
-    "digitize", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum", "einsum_path", "exp2", "extract",
-    "fill_diagonal", "fliplr", "flipud", "float_power", "fmax", "fmin", "fmod", "frexp", "gcd", "geomspace",
-    "gradient", "heaviside", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "hsplit", "hstack",
-    "identity", "indices", "inner", "insert", "interp", "invert", "isclose", "ix_", "kron", "lcm", "ldexp",
-    "left_shift", "lexsort", "logaddexp2", "logspace", "matvec", "median", "mod", "modf", "nan_to_num",
-    "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin",
+    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argwhere", "array", "array_equal", "array_equiv",
+    "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "block", "cbrt", "choose",
+    "column_stack", "compress", "concatenate", "conjugate", "convolve", "corrcoef", "correlate", "cov", "cross",
+    "cumprod", "cumsum", "deg2rad", "degrees", "delete", "diag", "diag_indices", "diag_indices_from", "diagflat",
+    "diagonal", "digitize", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum", "einsum_path", "exp2",
+    "extract", "fill_diagonal", "flatnonzero", "fliplr", "flipud", "float_power", "fmax", "fmin", "fmod", "frexp",
+    "gcd", "geomspace", "gradient", "heaviside", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd",
+    "hsplit", "hstack", "identity", "indices", "inner", "insert", "interp", "invert", "isclose", "ix_", "kron",
+    "lcm", "ldexp", "left_shift", "lexsort", "logaddexp2", "logspace", "matvec", "median", "mod", "modf",
+    "nan_to_num", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin",
     "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "outer", "pad", "percentile",
     "piecewise", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval", "power", "ptp",
     "put_along_axis", "quantile", "rad2deg", "radians", "ravel", "ravel_multi_index", "resize", "right_shift",

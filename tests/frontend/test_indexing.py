@@ -179,7 +179,8 @@ def test_a_mask_from_an_input_assigns_but_does_not_pick() -> None:
         "a boolean index needs the value of a tensor bool[3], which depends on the input 'x': float32[3]"
     )
     assert caught.value.fix == (
-        "use rax.numpy.where(mask, x, other) and keep the shape, or compute the mask outside the traced function"
+        "use rax.numpy.where(mask, x, other) and keep the shape, index with rax.numpy.nonzero(mask, size=…), "
+        "or compute the mask outside the traced function"
     )
 
 

@@ -51,7 +51,21 @@ def test_broadcasting() -> None:
         rnp.broadcast_arrays(draw((2, 1)), draw((3,), "int8")),
         list(np.broadcast_arrays(draw((2, 1)), draw((3,), "int8"))),
     )
-    assert rnp.broadcast_arrays() == []
+    assert rnp.broadcast_arrays() == ()
+
+
+def test_broadcast_shapes() -> None:
+    assert rnp.broadcast_shapes() == ()
+    assert rnp.broadcast_shapes((2, 1), (1, 3), 1) == (2, 3)
+    assert rnp.broadcast_shapes(("n", 1), (3,)) == (dims.dim("n"), 3)
+    with pytest.raises(rax.ShapeError, match="do not broadcast: 3 against 2 on axis -1"):
+        rnp.broadcast_shapes((3,), (2,))
+
+
+def test_axes_may_be_several_or_negative() -> None:
+    x = draw((2, 3))
+    same(rnp.expand_dims(x, (0, -1)), np.expand_dims(x, (0, -1)))
+    same(rnp.permute_dims(x, (-1, 0)), x.T)
     agree_symbolic(
         lambda x, y: rnp.broadcast_to(x, y.shape), lambda x, y: np.broadcast_to(x, y.shape), (1,), ("n", "m")
     )

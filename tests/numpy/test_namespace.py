@@ -1,4 +1,7 @@
-"""The namespace is the array API standard's: its names, and its signatures to the letter."""
+"""The namespace is the array API standard's: its names, and its signatures to the letter.
+
+Where values would fix a shape, a ``size`` may be given too; and ``where`` says itself what it lacks.
+"""
 
 from __future__ import annotations
 
@@ -60,14 +63,14 @@ unstack(x, /, *, axis=0)
 argmax(x, /, *, axis=None, keepdims=False)
 argmin(x, /, *, axis=None, keepdims=False)
 count_nonzero(x, /, *, axis=None, keepdims=False)
-nonzero(x, /)
+nonzero(x, /, *, size=None, fill_value=None)
 searchsorted(x1, x2, /, *, side='left', sorter=None)
-where(condition, x1, x2, /)
+where(condition, x1=None, x2=None, /)
 isin(x1, x2, /, *, invert=False)
-unique_all(x, /)
-unique_counts(x, /)
-unique_inverse(x, /)
-unique_values(x, /)
+unique_all(x, /, *, size=None, fill_value=None)
+unique_counts(x, /, *, size=None, fill_value=None)
+unique_inverse(x, /, *, size=None, fill_value=None)
+unique_values(x, /, *, size=None, fill_value=None)
 argsort(x, /, *, axis=-1, descending=False, stable=True)
 sort(x, /, *, axis=-1, descending=False, stable=True)
 cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False)
