@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from rax.frontend import indexing
 from rax.frontend.application import add, apply_elementwise, matmul, matrix_transpose, power
 from rax.frontend.evaluation import RETURN, concrete, unbound_dims, unbound_inputs
+from rax.frontend.numpy_calls import OPERATORS, advice, counterpart, ufunc_counterpart
 from rax.frontend.promotion import Handle, as_value, is_operand
 from rax.ir import services, trail
 from rax.ir.dims import Shape, Size
@@ -45,8 +46,14 @@ class Tensor(Handle):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None
-    """NumPy leaves ``array + tensor`` to the tensor."""
+
+    if not TYPE_CHECKING:  # a type checker would take every name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            # Met only where there is no such attribute: most often one of NumPy's methods.
+            function = "" if name.startswith("_") else counterpart(name)
+            hint = f"\n  fix: use {function}(x)" if function else ""
+            raise AttributeError(f"a Tensor has no attribute {name!r}{hint}", name=name, obj=self)
 
     @property
     def shape(self) -> Shape:
@@ -132,6 +139,33 @@ class Tensor(Handle):
         if copy or dtype is None:
             return array.copy() if copy else array
         return array.astype(dtype, copy=False)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Operators between an array and a tensor; any other ufunc computes with known values only."""
+        name: str = ufunc.__name__
+        if any(isinstance(out, Tensor) for out in options.get("out", ())):
+            return NotImplemented
+        if method == "__call__" and not options and name in OPERATORS:
+            (left, right), (own, reflected) = inputs, OPERATORS[name]
+            return getattr(left, own)(right) if isinstance(left, Tensor) else getattr(right, reflected)(left)
+        asked = f"numpy.{name}" if method == "__call__" else f"numpy.{name}.{method}"
+        fix = advice(ufunc_counterpart(name, method)) if "out" not in options else "write x = x + y in place of x += y"
+        arrays = [concrete(x.value, asked, fix) if isinstance(x, Tensor) else x for x in inputs]
+        return getattr(ufunc, method)(*arrays, **options)
+
+    def __array_function__(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """NumPy's own functions compute with known values; for others they name the one to use."""
+        del types
+        try:
+            return func._implementation(*args, **kwargs)  # noqa: SLF001  (NumPy has no public name for it)
+        except UnboundInputError as error:
+            _, _, needs = error.what.partition(" needs ")
+            module: str = func.__module__
+            raise UnboundInputError(
+                f"{module}.{func.__name__} needs {needs}",
+                source=trail.here().source,
+                fix=advice(counterpart(func.__name__, module)),
+            ) from None
 
     def __dlpack__(
         self, *, stream: Any = None, max_version: tuple[int, int] | None = None,

@@ -234,6 +234,69 @@ def test_each_way_of_asking_names_the_inputs() -> None:
     assert message(lambda: np.from_dlpack(total)).startswith("DLPack needs")
 
 
+def test_methods_and_functions_of_numpy_name_those_of_rax() -> None:
+    x = rax.input("x", (3,))
+    for name, function in (("sum", "sum"), ("astype", "astype"), ("transpose", "permute_dims"), ("copy", "asarray")):
+        with pytest.raises(AttributeError) as caught:
+            getattr(x, name)
+        assert str(caught.value) == f"a Tensor has no attribute '{name}'\n  fix: use rax.numpy.{function}(x)"
+    with pytest.raises(AttributeError) as caught:
+        _ = getattr(x, "shap")  # noqa: B009
+    assert str(caught.value) == "a Tensor has no attribute 'shap'"
+    assert not hasattr(x, "__array_interface__")
+
+    def model() -> Any:
+        return np.mean(x)
+
+    line = model.__code__.co_firstlineno + 1
+    needs = "needs the value of a tensor float32[3], which depends on the input 'x': float32[3]"
+    assert message(model) == f"numpy.mean {needs}\n  at: test_tensor.py:{line} in model\n  fix: use rax.numpy.mean"
+    for call, asked, function in (
+        (lambda: np.exp(x), "numpy.exp", "rax.numpy.exp"),
+        (lambda: np.add.reduce(x), "numpy.add.reduce", "rax.numpy.sum"),
+        (lambda: np.sum(x), "numpy.sum", "rax.numpy.sum"),
+        (lambda: np.concatenate([x, x]), "numpy.concatenate", "rax.numpy.concat"),
+        (lambda: np.fft.rfft(x), "numpy.fft.rfft", "rax.numpy.fft.rfft"),
+    ):
+        text = message(call)
+        assert text.startswith(f"{asked} {needs}")
+        assert text.endswith(f"fix: use {function}")
+    assert message(lambda: np.median(x)).endswith("fix: in place of a NumPy function use that of rax.numpy")
+
+
+def test_functions_of_numpy_compute_with_known_values() -> None:
+    x, y = rnp.asarray([1.0, 4.0]), np.array([2.0, 3.0], np.float32)
+    for result, due in (
+        (np.sqrt(x), [1, 2]),
+        (np.sum(x), 5),
+        (np.mean(x), 2.5),
+        (np.concatenate([x, y]), [1, 4, 2, 3]),
+    ):
+        assert isinstance(result, (np.ndarray, np.generic))
+        np.testing.assert_array_equal(result, due)
+    total = np.zeros(2)
+    total += x
+    np.testing.assert_array_equal(total, [1, 4])
+    unknown = rax.input("x", (2,))
+    assert np.shape(unknown) == (2,)
+    with pytest.raises(rax.UnboundInputError, match=r"numpy.add needs the value.*\n.*\n.*write x = x \+ y in place of"):
+        total += unknown
+    with pytest.raises(TypeError, match="all returned NotImplemented"):
+        np.add(y, y, out=x)
+
+
+def test_operators_between_an_array_and_a_tensor_build_graph() -> None:
+    x, y = np.array([7, 2]), rax.input("y", (2,), "int64")
+    symbols = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift", "rshift",
+               "matmul", "lt", "le", "gt", "ge", "eq", "ne")  # fmt: skip
+    for symbol in symbols:
+        function = getattr(operator, symbol)
+        result = function(x, y)
+        assert isinstance(result, rax.Tensor)
+        np.testing.assert_allclose(rax.evaluate(result, {"y": np.array([2, 2])}), function(x, np.array([2, 2])))
+        assert isinstance(function(np.int64(7), y) if symbol != "matmul" else result, rax.Tensor)
+
+
 def test_an_index_from_an_input_says_what_to_use() -> None:
     k = rax.input("k", (), "int64")
     text = message(lambda: rnp.zeros(k))
@@ -292,5 +355,5 @@ def test_matrices_alone_transpose() -> None:
         _ = rnp.zeros(3).mT
     with pytest.raises(rax.TypeInferenceError, match="a tensor lives on 'cpu', not 'gpu'"):
         rnp.zeros(3).to_device("gpu")
-    with pytest.raises(ValueError, match="up to 2024"):
+    with pytest.raises(ValueError, match=r"up to 2025\.12"):
         rnp.zeros(3).__array_namespace__(api_version="1999.1")

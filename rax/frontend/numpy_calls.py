@@ -1,0 +1,60 @@
+"""NumPy's functions and methods met on a tensor: what the namespace has in their place."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from rax.ir import services
+
+_ARITHMETIC: Final = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "floor_divide": "floordiv",
+    "remainder": "mod", "power": "pow", "matmul": "matmul", "bitwise_and": "and", "bitwise_or": "or",
+    "bitwise_xor": "xor", "left_shift": "lshift", "right_shift": "rshift",
+}  # fmt: skip
+OPERATORS: Final = {name: (f"__{part}__", f"__r{part}__") for name, part in _ARITHMETIC.items()} | {
+    "less": ("__lt__", "__gt__"),
+    "less_equal": ("__le__", "__ge__"),
+    "greater": ("__gt__", "__lt__"),
+    "greater_equal": ("__ge__", "__le__"),
+    "equal": ("__eq__", "__eq__"),
+    "not_equal": ("__ne__", "__ne__"),
+}
+"""Ufuncs that an operator between an array and a tensor calls: its method on the left and on the right operand."""
+
+_NAMES: Final = {
+    "absolute": "abs", "amax": "max", "amin": "min", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",
+    "arcsinh": "asinh", "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "around": "round",
+    "concatenate": "concat", "conjugate": "conj", "copy": "asarray", "cumprod": "cumulative_prod",
+    "cumsum": "cumulative_sum", "dot": "matmul", "fabs": "abs", "flatten": "reshape", "invert": "bitwise_invert",
+    "left_shift": "bitwise_left_shift", "norm": "vector_norm", "power": "pow", "ravel": "reshape",
+    "right_shift": "bitwise_right_shift", "rint": "round", "swapaxes": "moveaxis", "transpose": "permute_dims",
+    "unique": "unique_values",
+}  # fmt: skip
+_REDUCTIONS: Final = {
+    "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any",
+}  # fmt: skip
+_RUNNING: Final = {"add": "cumulative_sum", "multiply": "cumulative_prod"}
+
+
+def counterpart(name: str, module: str = "") -> str:
+    """The function for what NumPy calls ``name``, as ``rax.numpy.name``; ``""`` if there is none."""
+    section = module.removeprefix("numpy").strip(".") if module in ("numpy.fft", "numpy.linalg") else ""
+    place: Any = services.get("array_namespace")()
+    path = "rax.numpy"
+    if section and hasattr(place, section):
+        place, path = getattr(place, section), f"{path}.{section}"
+    ours = name if name in getattr(place, "__all__", ()) else _NAMES.get(name, "")
+    found = getattr(place, ours, None)
+    return f"{path}.{ours}" if callable(found) and not isinstance(found, (type, ModuleType)) else ""
+
+
+def ufunc_counterpart(name: str, method: str) -> str:
+    """The same for a method of a ufunc: ``add.reduce`` is a sum."""
+    methods = {"reduce": _REDUCTIONS, "accumulate": _RUNNING}
+    return counterpart(methods[method].get(name, "") if method in methods else name)
+
+
+def advice(function: str) -> str:
+    """What to do where NumPy cannot compute with a tensor."""
+    return f"use {function}" if function else "in place of a NumPy function use that of rax.numpy"
