@@ -13,7 +13,7 @@ from typing import Any
 
 import rax
 
-MODULES = ("numpy", "numpy.linalg", "nn", "optim", "random", "special")
+MODULES = ("numpy", "numpy.fft", "numpy.linalg", "nn", "optim", "random", "special")
 
 
 def parameters(function: Any) -> str:

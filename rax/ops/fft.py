@@ -153,7 +153,7 @@ class IRFFT(Linear):
         (x,) = arrays
         size = self.n.__index__()
         if not size:
-            return _empty(x.real, self.axis, 0)
+            return _empty(np.real(x), self.axis, 0)
         return np.fft.irfft(x, size, self.axis, "forward")
 
     def transpose(self, ct: Value, linear: tuple[bool, ...], *operands: Value) -> tuple[Derivative, ...]:

@@ -11,6 +11,7 @@ from rax.ir.op import op
 from rax.ops.algebra import add
 from rax.ops.arrays import Array, scalar
 from rax.ops.comparison import equal, isinf
+from rax.ops.complex_parts import complex_
 from rax.ops.elementwise import (
     BINARY,
     BINARY_EDGES,
@@ -65,9 +66,8 @@ class Expm1(Transcendental):
         if x.dtype.kind != "c":
             return np.expm1(x)
         # NumPy's complex expm1 loses the array API's special cases, which its exp keeps; and -0 + 0j gives 0 + 0j.
-        result = np.asarray(np.where(np.isfinite(x), np.expm1(x), np.exp(x) - 1))
-        result.real[x == 0] = 0
-        return result
+        result = np.where(np.isfinite(x), np.expm1(x), np.exp(x) - 1)
+        return complex_.reference(np.where(x == 0, 0, np.real(result)), np.imag(result))
 
     def partial(self, operand: int, *values: Value) -> Value:
         return exp(values[0])

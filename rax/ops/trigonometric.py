@@ -13,6 +13,7 @@ from rax.ops.algebra import add
 from rax.ops.arithmetic import sqrt, square
 from rax.ops.arrays import Array, scalar
 from rax.ops.comparison import equal
+from rax.ops.complex_parts import complex_
 from rax.ops.elementwise import (
     BINARY,
     BINARY_EDGES,
@@ -69,10 +70,10 @@ class Tan(Transcendental):
         (x,) = arrays
         if x.dtype.kind != "c":
             return np.tan(x)
-        result = np.asarray(np.tan(x))
-        far = np.isinf(x.imag) & np.isfinite(x.real)
-        result.real[far] = np.copysign(0, x.real[far])  # tan(x) is -1j * tanh(1j * x), there too
-        return result
+        result, re, im = np.tan(x), np.real(x), np.imag(x)
+        far = np.isinf(im) & np.isfinite(re)
+        # tan(x) is -1j * tanh(1j * x), there too.
+        return complex_.reference(np.where(far, np.copysign(0, re), np.real(result)), np.imag(result))
 
     def partial(self, operand: int, *values: Value) -> Value:
         return _one_plus_square(values[-1])
@@ -147,10 +148,10 @@ class Tanh(Transcendental):
         (x,) = arrays
         if x.dtype.kind != "c":
             return np.tanh(x)
-        result = np.asarray(np.tanh(x))
-        far = np.isinf(x.real) & np.isfinite(x.imag)
-        result.imag[far] = np.copysign(0, x.imag[far])  # C99 and NumPy give it the sign of sin(2 * imag)
-        return result
+        result, re, im = np.tanh(x), np.real(x), np.imag(x)
+        far = np.isinf(re) & np.isfinite(im)
+        # C99 and NumPy give that zero the sign of sin(2 * im).
+        return complex_.reference(np.real(result), np.where(far, np.copysign(0, im), np.imag(result)))
 
     def partial(self, operand: int, *values: Value) -> Value:
         return _one_minus_square(values[-1])
