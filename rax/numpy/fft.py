@@ -273,28 +273,53 @@ def ihfft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: 
 def fft2(
     x: TensorLike, /, *, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
 ) -> Tensor:
-    """:func:`fftn` along the last two axes, or those given; its arguments and errors otherwise."""
+    """:func:`fftn` along the last two axes, or those given; its arguments and errors otherwise.
+
+    Example:
+        >>> from rax.numpy import ones
+        >>> fft2(ones((2, 1, 2))).shape
+        (2, 1, 2)
+    """
     return fftn(x, s=s, axes=axes, norm=norm)
 
 
 def ifft2(
     x: TensorLike, /, *, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
 ) -> Tensor:
-    """:func:`ifftn` along the last two axes, or those given; its arguments and errors otherwise."""
+    """:func:`ifftn` along the last two axes, or those given; its arguments and errors otherwise.
+
+    Example:
+        >>> from rax.numpy import ones
+        >>> ifft2(ones((2, 2)))
+        Tensor([[1.+0.j, 0.+0.j],
+                [0.+0.j, 0.+0.j]], dtype=complex64)
+    """
     return ifftn(x, s=s, axes=axes, norm=norm)
 
 
 def rfft2(
     x: TensorLike, /, *, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
 ) -> Tensor:
-    """:func:`rfftn` along the last two axes, or those given; its arguments and errors otherwise."""
+    """:func:`rfftn` along the last two axes, or those given; its arguments and errors otherwise.
+
+    Example:
+        >>> from rax.numpy import ones
+        >>> rfft2(ones((3, 4, 6))).shape
+        (3, 4, 4)
+    """
     return rfftn(x, s=s, axes=axes, norm=norm)
 
 
 def irfft2(
     x: TensorLike, /, *, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
 ) -> Tensor:
-    """:func:`irfftn` along the last two axes, or those given; its arguments and errors otherwise."""
+    """:func:`irfftn` along the last two axes, or those given; its arguments and errors otherwise.
+
+    Example:
+        >>> from rax.numpy import ones
+        >>> irfft2(ones((3, 4, 4))).shape
+        (3, 4, 6)
+    """
     return irfftn(x, s=s, axes=axes, norm=norm)
 
 
