@@ -1,9 +1,14 @@
-"""What every test runs under: the same random examples each time, and no clock."""
+"""What every test runs under: the same random examples each time, no clock, and SciPy on the array API."""
 
 from __future__ import annotations
+
+import os
 
 from hypothesis import settings
 
 # A failing example must fail again on the next run; a slow machine is no failure.
 settings.register_profile("rax", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("rax")
+
+# SciPy reads this when it is imported; without it, it makes everything a NumPy array.
+os.environ["SCIPY_ARRAY_API"] = "1"
