@@ -5,19 +5,30 @@ They find ``rax.numpy`` by ``x.__array_namespace__()``; tests/conftest.py switch
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import sklearn
-from scipy import cluster, integrate, signal, special, stats
 from sklearn import preprocessing
 from sklearn.metrics import pairwise
 
 import rax
 import rax.numpy as rnp
 from rax.ops.arrays import Array
+
+# Imported so that a type checker does not infer what SciPy's code returns: it takes long, and is wrong for tensors.
+integrate, signal, special, stats, vq = (
+    cast("Any", importlib.import_module(f"scipy.{name}"))
+    for name in ("integrate", "signal", "special", "stats", "cluster.vq")
+)
+
+
+def imaginary(x: Any) -> Any:
+    return x.imag if isinstance(x, np.ndarray) else rnp.imag(x)
+
 
 SCIPY: dict[str, Callable[[Any], Any]] = {
     "logsumexp": lambda x: special.logsumexp(x, axis=0),
@@ -33,10 +44,8 @@ SCIPY: dict[str, Callable[[Any], Any]] = {
     "circmean": lambda x: stats.circmean(x, axis=0),
     "boxcox_llf": lambda x: stats.boxcox_llf(0.5, x[:, 0] ** 2),
     "trapezoid": lambda x: integrate.trapezoid(x, axis=0),
-    "whiten": lambda x: cluster.vq.whiten(x),
-    "hilbert": lambda x: (
-        signal.hilbert(x, axis=0).imag if isinstance(x, np.ndarray) else rnp.imag(signal.hilbert(x, axis=0))
-    ),
+    "whiten": lambda x: vq.whiten(x),
+    "hilbert": lambda x: imaginary(signal.hilbert(x, axis=0)),
 }
 SKLEARN: dict[str, Callable[[Any], Any]] = {
     "euclidean_distances": lambda x: pairwise.euclidean_distances(x, 2 * x[:2]),
