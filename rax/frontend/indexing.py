@@ -318,7 +318,8 @@ def _read(item: Any) -> Any:
 
 
 def _positions(x: Value, axis: int, mask: Value) -> list[Value]:
-    """Where a known mask is true, as one integer array an axis."""
-    if mask.shape != x.shape[axis : axis + mask.ndim]:
+    """Where a known mask is true, as one integer array an axis; a mask may be empty along any of its axes."""
+    sizes = x.shape[axis : axis + mask.ndim]
+    if any(have not in (0, size) for have, size in zip(mask.shape, sizes, strict=True)):
         raise OutOfRangeError(f"a mask of shape {shape_text(mask.shape)} does not fit {x.type} from axis {axis} on")
     return [constant(places) for places in np.nonzero(concrete(mask, "a boolean index", _MASK))]

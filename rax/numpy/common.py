@@ -9,7 +9,7 @@ from rax.frontend.promotion import TensorLike, as_value
 from rax.frontend.tensor import Tensor
 from rax.ir import dims
 from rax.ir.dims import Dim, Shape
-from rax.ir.errors import OutOfRangeError, TypeInferenceError
+from rax.ir.errors import OutOfRangeError, ShapeError, TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.types import DType
 from rax.ops.selection import cast as convert
@@ -52,13 +52,13 @@ def as_axes(axis: Axes, ndim: int) -> tuple[int, ...]:
 
     Raises:
         OutOfRangeError: an axis is out of range.
-        TypeInferenceError: an axis is given twice.
+        ShapeError: an axis is given twice.
     """
     if axis is None:
         return tuple(range(ndim))
     axes = sorted(as_axis(number, ndim) for number in as_list(axis))
     if len(set(axes)) != len(axes):
-        raise TypeInferenceError(f"the same axis is given twice: {axis}")
+        raise ShapeError(f"the same axis is given twice: {axis}")
     return tuple(axes)
 
 

@@ -164,6 +164,15 @@ def test_a_known_mask_picks_elements(shape: tuple[int, ...]) -> None:
     same(rnp.asarray(x)[False], x[False])
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (4, 0), (0, 0, 2), (4, 3, 0)])
+def test_a_mask_may_be_empty_along_any_axis(shape: tuple[int, ...]) -> None:
+    x, mask = numbered((4, 3, 2)), np.zeros(shape, bool)
+    same(rnp.asarray(x)[mask], x[mask])
+    y = rnp.asarray(x)
+    y[mask] = 7
+    same(y, x)
+
+
 def test_a_mask_from_an_input_assigns_but_does_not_pick() -> None:
     def assign(x: Any) -> Any:
         y = x + 0

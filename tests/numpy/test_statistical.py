@@ -88,7 +88,7 @@ def test_running_sums(name: str, initial: bool) -> None:
     [(2, "axis 2 is out of range for a tensor with 2 axes"), ((0, -2), "the same axis is given twice: (0, -2)")],
 )
 def test_axes_must_name_axes(axis: Any, text: str) -> None:
-    with pytest.raises((rax.OutOfRangeError, rax.TypeInferenceError)) as caught:
+    with pytest.raises((rax.OutOfRangeError, rax.ShapeError)) as caught:
         rnp.sum(rnp.ones((2, 2)), axis=axis)
     assert caught.value.what == text
 
