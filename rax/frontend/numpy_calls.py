@@ -24,7 +24,7 @@ OPERATORS: Final = {name: (f"__{part}__", f"__r{part}__") for name, part in _ARI
 
 _NAMES: Final = {
     "amax": "max", "amin": "min", "around": "round", "copy": "asarray", "fabs": "abs", "flatten": "reshape",
-    "norm": "vector_norm", "unique": "unique_values",
+    "unique": "unique_values",
 }  # fmt: skip
 _REDUCTIONS: Final = {
     "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any",
