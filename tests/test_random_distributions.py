@@ -128,6 +128,44 @@ def test_half_types_are_drawn(dtype: str) -> None:
         np.testing.assert_allclose(sample.astype(np.float64), wide, rtol=2**-7, atol=1e-6)
 
 
+def test_multivariate_normal_vectors_have_their_mean_and_covariance() -> None:
+    mean, cov = np.array([1.0, -2.0, 0.5]), np.array([[2.0, 0.6, 0.0], [0.6, 1.0, -0.3], [0.0, -0.3, 0.5]])
+    sample = random.multivariate_normal(KEY, mean, cov, (COUNT,)).numpy()
+    assert (sample.shape, sample.dtype) == ((COUNT, 3), np.float64)
+    # Whitened by the inverse factor, which the draw has not seen, the vectors are standard normal.
+    white = (sample - mean) @ np.linalg.inv(np.linalg.cholesky(cov)).T
+    assert min(stats.kstest(white[:, axis], stats.norm.cdf).pvalue for axis in range(3)) > LEAST
+    assert np.abs(np.cov(sample.T) - cov).max() < 6 * 2 / math.sqrt(COUNT)
+    distances = np.einsum("ni,ij,nj->n", sample - mean, np.linalg.inv(cov), sample - mean)
+    assert stats.kstest(distances, stats.chi2(3).cdf).pvalue > LEAST
+
+
+def test_multivariate_normal_draws_move_with_mean_and_covariance() -> None:
+    cov = np.array([[2.0, 0.6], [0.6, 1.0]])
+
+    def total(mean: rax.Tensor, cov: rax.Tensor) -> rax.Tensor:
+        return rnp.sum(random.multivariate_normal(KEY, mean, cov, (5,)) ** 2)
+
+    slopes = rax.grad(total, argnums=(0, 1))(np.zeros(2), cov)
+    for place, slope in enumerate(slopes):
+        for index in np.ndindex(slope.shape):
+            step = np.zeros(slope.shape)
+            step[index] = 1e-6
+            step = step if place == 0 else (step + step.T) / 2
+            up = [np.zeros(2) + step, cov] if place == 0 else [np.zeros(2), cov + step]
+            down = [np.zeros(2) - step, cov] if place == 0 else [np.zeros(2), cov - step]
+            assert (float(total(*up)) - float(total(*down))) / 2e-6 == pytest.approx(slope[index], rel=1e-6, abs=1e-6)
+
+
+def test_multivariate_normal_draws_are_batched() -> None:
+    means, covs = np.arange(6.0).reshape(3, 2), np.stack([np.eye(2) * scale for scale in (1.0, 4.0, 9.0)])
+    together = random.multivariate_normal(KEY, means, covs).numpy()
+    standard = random.normal(KEY, (3, 2), "float64").numpy()
+    np.testing.assert_allclose(together, means + standard * np.array([[1.0], [2.0], [3.0]]), rtol=1e-12)
+    assert random.multivariate_normal(KEY, np.zeros(2), covs, (4, 3)).shape == (4, 3, 2)
+    assert random.multivariate_normal(KEY, np.zeros(0), np.zeros((0, 0)), (4,)).shape == (4, 0)
+
+
 def test_dirichlet_vectors_sum_to_1_and_have_beta_marginals() -> None:
     alpha = np.array([0.2, 1.0, 3.0])
     sample = random.dirichlet(KEY, alpha, (COUNT,)).numpy()
@@ -286,6 +324,14 @@ def test_a_loaded_file_draws_the_same_for_symbolic_shapes(draw: Draw, tmp_path: 
         (lambda: random.gamma(KEY, 1.0, (2,), "int32"), "gamma makes floating numbers, not int32"),
         (lambda: random.poisson(KEY, 1.0, (2,), "bool"), "poisson makes real numbers, not bool"),
         (lambda: random.dirichlet(KEY, 1.0), "dirichlet: alpha has no axis"),
+        (
+            lambda: random.multivariate_normal(KEY, rnp.ones(3), rnp.eye(2)),
+            r"multivariate_normal: mean \[3\] and cov \[2, 2\] do not fit",
+        ),
+        (
+            lambda: random.multivariate_normal(KEY, rnp.ones((4, 2)), rnp.eye(2), (3,)),
+            r"multivariate_normal: the parameters do not broadcast from \[4\] to \[3\]",
+        ),
         (lambda: random.choice(KEY, 3, (4,), replace=False), "choice: 4 of 3 cannot be chosen without replacement"),
         (lambda: random.choice(KEY, 3, p=rnp.ones(2)), r"choice: p has the shape \[2\], not \[3\]"),
         (lambda: random.choice(KEY, rnp.asarray(1.0)), r"choice needs an axis; float32\[\] has none"),

@@ -29,6 +29,7 @@ from rax.random.continuous import (
 from rax.random.discrete import binomial, geometric, poisson
 from rax.random.gamma_family import beta, chisquare, dirichlet, gamma, loggamma, t
 from rax.random.keys import bits, fold_in, key, split
+from rax.random.multivariate import multivariate_normal
 from rax.random.uniform import bernoulli, rademacher, randint, uniform
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "loggamma",
     "logistic",
     "maxwell",
+    "multivariate_normal",
     "normal",
     "pareto",
     "permutation",

@@ -13,13 +13,13 @@ from rax.ops.selection import cast
 from rax.random.uniform import computing, floating
 
 
-def draw_shape(name: str, shape: ShapeLike | None, *values: Tensor) -> Shape:
-    """The shape of a draw, to which parameters broadcast.
+def draw_shape(name: str, shape: ShapeLike | None, *shapes: Shape) -> Shape:
+    """The shape of a draw, to which those of its parameters broadcast.
 
     Raises:
         ShapeError: they do not.
     """
-    together = broadcast_shapes(*[value.shape for value in values])
+    together = broadcast_shapes(*shapes)
     if shape is None:
         return together
     wanted = as_shape(shape)
@@ -49,4 +49,4 @@ def parameters(
     values = [inexact(Tensor(value), float32) for value in promote_operands(*given)]
     wanted = floating(values[0].dtype if dtype is None else dtype, name)
     tensors = [Tensor(cast(value, inside or computing(wanted))) for value in values]
-    return wanted, draw_shape(name, shape, *tensors), tensors
+    return wanted, draw_shape(name, shape, *[value.shape for value in tensors]), tensors
