@@ -7,6 +7,7 @@ a change to the contract and is reviewed as one.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -23,7 +24,7 @@ def parameters(function: Any) -> str:
     except (TypeError, ValueError):
         return ""
     bare = [item.replace(annotation=inspect.Parameter.empty) for item in signature.parameters.values()]
-    return str(inspect.Signature(bare))
+    return re.sub(r"<function (\w+) at 0x[0-9a-f]+>", r"\1", str(inspect.Signature(bare)))
 
 
 def members(name: str, cls: type) -> Iterator[str]:
