@@ -141,20 +141,21 @@ def test_multivariate_normal_vectors_have_their_mean_and_covariance() -> None:
 
 
 def test_multivariate_normal_draws_move_with_mean_and_covariance() -> None:
-    cov = np.array([[2.0, 0.6], [0.6, 1.0]])
+    mean, cov = np.array([1.0, -2.0]), np.array([[2.0, 0.6], [0.6, 1.0]])
 
     def total(mean: rax.Tensor, cov: rax.Tensor) -> rax.Tensor:
         return rnp.sum(random.multivariate_normal(KEY, mean, cov, (5,)) ** 2)
 
-    slopes = rax.grad(total, argnums=(0, 1))(np.zeros(2), cov)
-    for place, slope in enumerate(slopes):
-        for index in np.ndindex(slope.shape):
-            step = np.zeros(slope.shape)
-            step[index] = 1e-6
-            step = step if place == 0 else (step + step.T) / 2
-            up = [np.zeros(2) + step, cov] if place == 0 else [np.zeros(2), cov + step]
-            down = [np.zeros(2) - step, cov] if place == 0 else [np.zeros(2), cov - step]
-            assert (float(total(*up)) - float(total(*down))) / 2e-6 == pytest.approx(slope[index], rel=1e-6, abs=1e-6)
+    def slope(change: Callable[[float], tuple[Any, Any]]) -> float:
+        return (float(total(*change(1e-6))) - float(total(*change(-1e-6)))) / 2e-6
+
+    by_mean, by_cov = rax.grad(total, argnums=(0, 1))(mean, cov)
+    for row in np.eye(2):
+        assert slope(lambda step, row=row: (mean + step * row, cov)) == pytest.approx(by_mean @ row, rel=1e-6)
+    for turn in (np.diag([1.0, 0.0]), np.diag([0.0, 1.0]), np.array([[0.0, 1.0], [1.0, 0.0]])):
+        assert slope(lambda step, turn=turn: (mean, cov + step * turn)) == pytest.approx(
+            np.sum(by_cov * turn), rel=1e-6
+        )
 
 
 def test_multivariate_normal_draws_are_batched() -> None:

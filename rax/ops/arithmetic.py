@@ -213,6 +213,7 @@ class Power(Elementwise):
         sample(positive(2, 1), normal(3), dtypes=INEXACT),
         sample(positive(2, 3), normal(), dtypes=INEXACT),
         sample(positive(), normal(2), dtypes=INEXACT),
+        sample(positive(0, 2), normal(2)),
         sample(normal(2, 3), positive(3), dtypes=INTEGERS),
     )
     edges = (*BINARY_EDGES, sample(values(float("-inf"), -0.0, 4), uniform(low=0.5, high=0.5), dtypes=FLOATS))

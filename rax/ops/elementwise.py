@@ -186,7 +186,12 @@ class Divide(Elementwise):
             return reciprocal(y)
         return negative(divide(divide(x, y), y))
 
-    samples = (*BINARY[:1], sample(normal(2, 3), positive(3)), sample(positive(2, 1), positive(4)))
+    samples = (
+        *BINARY[:1],
+        sample(normal(2, 3), positive(3)),
+        sample(positive(2, 1), positive(4)),
+        sample(normal(0, 2), positive(2)),
+    )
     edges = BINARY_EDGES
     rejects = (
         *BINARY_REJECTS,
@@ -229,7 +234,12 @@ class XDivY(Pointwise):
         x, y = operands
         return sum_to(self(ct, y), x.shape), None
 
-    samples = (*BINARY[:1], sample(normal(2, 3), positive(3)), sample(positive(1), positive(2, 4)))
+    samples = (
+        *BINARY[:1],
+        sample(normal(2, 3), positive(3)),
+        sample(positive(1), positive(2, 4)),
+        sample(normal(0, 2), positive(2)),
+    )
     edges = BINARY_EDGES
     rejects = (
         *BINARY_REJECTS,

@@ -196,6 +196,7 @@ class Slice(Linear):
         sample(normal(4, 5), starts=(1, 0), stops=(3, 5), steps=(1, 2)),
         sample(normal(7), starts=(2,), stops=(7,), steps=(3,)),
         sample(normal(3), starts=(2,), stops=(2,), steps=(1,)),
+        sample(normal(0, 3), starts=(0, 1), stops=(0, 3), steps=(1, 1)),
         sample(normal(), starts=(), stops=(), steps=()),
     )
     rejects = (

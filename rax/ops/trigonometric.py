@@ -78,7 +78,11 @@ class Tan(Transcendental):
     def partial(self, operand: int, *values: Value) -> Value:
         return _one_plus_square(values[-1])
 
-    samples = (sample(uniform(2, 3, low=-1.2, high=1.2)), sample(uniform(low=-1.2, high=1.2)))
+    samples = (
+        sample(uniform(2, 3, low=-1.2, high=1.2)),
+        sample(uniform(low=-1.2, high=1.2)),
+        sample(uniform(0, 2, low=-1.2, high=1.2)),
+    )
 
 
 @op("asin", since=1)
@@ -91,7 +95,11 @@ class Asin(Transcendental):
     def partial(self, operand: int, *values: Value) -> Value:
         return reciprocal(sqrt(_one_minus_square(values[0])))
 
-    samples = (sample(uniform(2, 3, low=-0.9, high=0.9)), sample(uniform(low=-0.9, high=0.9)))
+    samples = (
+        sample(uniform(2, 3, low=-0.9, high=0.9)),
+        sample(uniform(low=-0.9, high=0.9)),
+        sample(uniform(0, 2, low=-0.9, high=0.9)),
+    )
 
 
 @op("acos", since=1)
@@ -104,7 +112,11 @@ class Acos(Transcendental):
     def partial(self, operand: int, *values: Value) -> Value:
         return negative(reciprocal(sqrt(_one_minus_square(values[0]))))
 
-    samples = (sample(uniform(2, 3, low=-0.9, high=0.9)), sample(uniform(low=-0.9, high=0.9)))
+    samples = (
+        sample(uniform(2, 3, low=-0.9, high=0.9)),
+        sample(uniform(low=-0.9, high=0.9)),
+        sample(uniform(0, 2, low=-0.9, high=0.9)),
+    )
 
 
 @op("atan", since=1)
@@ -181,7 +193,11 @@ class Acosh(Transcendental):
         # Two roots, not one of the product, which is on the wrong branch left of the imaginary axis.
         return reciprocal(multiply(sqrt(subtract(x, one)), sqrt(add(x, one))))
 
-    samples = (sample(uniform(2, 3, low=1.2, high=3)), sample(uniform(low=1.2, high=3)))
+    samples = (
+        sample(uniform(2, 3, low=1.2, high=3)),
+        sample(uniform(low=1.2, high=3)),
+        sample(uniform(0, 2, low=1.2, high=3)),
+    )
 
 
 @op("atanh", since=1)
@@ -194,7 +210,11 @@ class Atanh(Transcendental):
     def partial(self, operand: int, *values: Value) -> Value:
         return reciprocal(_one_minus_square(values[0]))
 
-    samples = (sample(uniform(2, 3, low=-0.9, high=0.9)), sample(uniform(low=-0.9, high=0.9)))
+    samples = (
+        sample(uniform(2, 3, low=-0.9, high=0.9)),
+        sample(uniform(low=-0.9, high=0.9)),
+        sample(uniform(0, 2, low=-0.9, high=0.9)),
+    )
 
 
 class Polar(Elementwise):

@@ -16,9 +16,10 @@ from rax.ir.op import REGISTRY, Op, missing_slots
 from rax.ir.parse import parse_graph
 from rax.ir.program import Program
 from rax.ir.text import large_literals, print_graph
+from rax.ir.types import as_dtype
 from rax.ops.arrays import numpy_dtype
 from rax.ops.families import Composite
-from rax.ops.samples import Reject
+from rax.ops.samples import ANY, Reject
 from rax.runtime.reference import evaluate_graph
 from tests.ops import laws
 from tests.ops.laws import Case
@@ -29,6 +30,7 @@ DOUBLE = laws.cases(laws.DOUBLE)
 DIFFERENTIABLE = [case for case in DOUBLE if not case.cls.nondiff]
 REVERSIBLE = [case for case in DIFFERENTIABLE if not case.cls.forward_only]
 OPERATIONS = sorted(REGISTRY.values(), key=lambda cls: cls.name)
+PLAIN = [cls for cls in OPERATIONS if cls.samples[0].operands and not cls.holds_graphs]
 REJECTS = [(cls, reject) for cls in OPERATIONS for reject in cls.rejects]
 
 
@@ -63,6 +65,22 @@ def on_each(cases: list[Case]) -> Callable[[Callable[[Case], None]], Callable[[t
 def test_an_operation_is_complete(cls: type[Op]) -> None:
     assert list(missing_slots(cls)) == []
     assert {case.index for case in ALL if case.cls is cls} == set(range(len(cls.samples)))
+
+
+@pytest.mark.parametrize("cls", PLAIN, ids=lambda cls: cls.name)
+def test_an_operation_is_tried_on_no_elements(cls: type[Op]) -> None:
+    types = [type for case in ALL if case.cls is cls for type in (*case.types, *case.op.infer(*case.types))]
+    assert any(0 in type.shape for type in types)
+
+
+@pytest.mark.parametrize("cls", PLAIN, ids=lambda cls: cls.name)
+def test_an_operation_on_floats_takes_half_types(cls: type[Op]) -> None:
+    """Where it does not, NumPy's linear algebra does not either, and the operation says what to cast to."""
+    names = set(getattr(cls, "dtypes", ANY))
+    if "float32" in names and not {"float16", "bfloat16"} <= names:
+        half = [sample.types(as_dtype("bfloat16")) for sample in cls.samples[:1]]
+        with pytest.raises(TypeInferenceError, match=r"cast|computed in float32"):
+            cls.samples[0].op(cls, as_dtype("float32")).infer(*half[0])
 
 
 @on_each(ALL)

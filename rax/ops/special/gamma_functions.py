@@ -311,6 +311,7 @@ class Zeta(Special):
     samples = (
         sample(uniform(2, 3, low=2, high=4), positive(3), by_s=0),
         sample(uniform(2, low=2, high=4), positive(), by_s=1),
+        sample(uniform(0, 2, low=2, high=4), positive(2), by_s=0),
     )
     edges = (
         sample(

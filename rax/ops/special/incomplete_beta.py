@@ -244,7 +244,11 @@ class BetaIncDerivative(Integral):
             return _density(a, b, x, (self.by_a, self.by_b))
         return BetaIncDerivative(self.by_a + 1 - operand, self.by_b + operand)(a, b, x)
 
-    samples = (sample(*SHAPES[0].operands, by_a=1, by_b=0), sample(*SHAPES[1].operands, by_a=1, by_b=1))
+    samples = (
+        sample(*SHAPES[0].operands, by_a=1, by_b=0),
+        sample(*SHAPES[1].operands, by_a=1, by_b=1),
+        sample(*SHAPES[-1].operands, by_a=0, by_b=1),
+    )
     edges = ()
     rejects = (
         reject(

@@ -283,7 +283,11 @@ class GammaIncDerivative(IncompleteGamma):
         a, x, _ = values
         return _density(a, x, self.order) if operand else GammaIncDerivative(self.order + 1)(a, x)
 
-    samples = (sample(*SHAPES[0].operands, order=1), sample(*SHAPES[1].operands, order=2))
+    samples = (
+        sample(*SHAPES[0].operands, order=1),
+        sample(*SHAPES[1].operands, order=2),
+        sample(*SHAPES[-1].operands, order=1),
+    )
     edges = ()
     rejects = (
         reject(normal(2), normal(2), order=0, match="gammainc_derivative has an order of 1 or more, not 0"),
@@ -320,7 +324,11 @@ class LogGammaSlope(IncompleteGamma):
         lower = multiply(scalar(self.order, u.dtype), LogGammaSlope(self.order - 1)(a, u))
         return add(subtract(moved, lower), Polygamma(self.order)(a))
 
-    samples = (sample(positive(2, 3), normal(3), order=0), sample(positive(2), normal(), order=1))
+    samples = (
+        sample(positive(2, 3), normal(3), order=0),
+        sample(positive(2), normal(), order=1),
+        sample(positive(0, 2), normal(2), order=0),
+    )
     edges = ()
     rejects = (
         reject(normal(2), normal(2), order=-1, match="loggamma_slope has an order of 0 or more, not -1"),
