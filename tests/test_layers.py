@@ -51,7 +51,7 @@ ONLY_HERE = {("format", "numpy"): {"rax.format.tensors"}, ("numpy", "opt_einsum"
 IMPORTS_BY_NAME = {
     "rax": "the public names are imported when first used",
     "rax.ir.services": "the IR may not import the layers that run, draw and print a graph",
-    "rax.ops.arrays": "ml_dtypes is imported when a bfloat16 is first met",
+    "rax.ops.arrays": "ml_dtypes is imported when a dtype of its own is first met",
 }
 
 # What transforms and applies rules names no operation: a rule that needs one belongs on the operation, or,

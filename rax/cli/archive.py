@@ -72,7 +72,7 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
             for key, array in arrays.items():
                 with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+                    np.lib.format.write_array(member, _storable(np.asarray(array)), allow_pickle=False)
         scratch.replace(path)
         scratch = None
     except OSError as error:
@@ -80,3 +80,8 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
     finally:
         if scratch is not None:
             scratch.unlink(missing_ok=True)
+
+
+def _storable(array: Array) -> Array:
+    """The array as NumPy reads it again: it would give float8_e5m2 a name that it does not know."""
+    return array.view("V1") if array.dtype.name == "float8_e5m2" else array

@@ -104,8 +104,8 @@ def _parse(text: str, type: TensorType, name: str) -> Array:
 
 
 def _typed(array: Array, type: TensorType, name: str) -> Array:
-    """The array as the input's dtype; a .npy file holds bfloat16 as two nameless bytes."""
+    """The array as the input's dtype; a .npy file holds what ml_dtypes adds as nameless bytes."""
     wanted = numpy_dtype(type.dtype)
-    if type.dtype.name == "bfloat16" and array.dtype == np.dtype("V2"):
+    if (type.dtype.name == "bfloat16" or type.dtype.is_float8) and array.dtype == np.dtype(f"V{wanted.itemsize}"):
         array = array.view(wanted)
     return as_array(array, type, name)

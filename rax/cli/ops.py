@@ -18,9 +18,11 @@ from rax.runtime.backends import BACKENDS
 DTYPE_SETS = {
     "any": samples.ANY,
     "all but bool": samples.NUMERIC,
+    "all but bool; float8": samples.NUMERIC + samples.FLOAT8,
     "real": samples.REAL,
     "inexact": samples.INEXACT,
     "floating": samples.FLOATS,
+    "floating; float8": samples.FLOATS + samples.FLOAT8,
     "complex": samples.COMPLEX,
     "integer": samples.INTEGERS,
     "integer, bool": samples.BOOL + samples.INTEGERS,

@@ -5,7 +5,9 @@ Needs the ``safetensors`` extra: ``pip install 'rax[safetensors]'``.
 
 from __future__ import annotations
 
+import json
 import os
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -14,8 +16,8 @@ from rax.format.atomic import replacing
 from rax.ir.errors import BindingError, RaxError
 from rax.ir.node import Literal
 from rax.ir.program import Program
-from rax.ir.types import TensorType
-from rax.ops.arrays import Array, literal, mapped_literal
+from rax.ir.types import TensorType, as_dtype
+from rax.ops.arrays import Array, literal, literal_from_bytes, mapped_literal
 
 try:
     import safetensors as library
@@ -30,6 +32,7 @@ Rename = Mapping[str, str] | Callable[[str], str | None]
 DTYPES = {
     "BOOL": "bool", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
     "U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64",
+    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
     "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "C64": "complex64",
 }  # fmt: skip
 
@@ -47,7 +50,7 @@ def load_tensors(path: PathLike) -> dict[str, Literal]:
 
     Returns:
         Literals, as :class:`rax.Program` takes them for defaults; ``.array`` is a read-only NumPy
-        array, of ml_dtypes' bfloat16 where the file has BF16.
+        array, of a dtype of ml_dtypes where the file has BF16, F8_E4M3 or F8_E5M2.
 
     Raises:
         RaxError: the library is not installed, the file is damaged, or it holds a dtype that rax has not.
@@ -78,9 +81,20 @@ def _tensor(file: Any, name: str, path: PathLike) -> Literal:
             f"the tensor {name!r} of {os.fspath(path)} is {dtype}, a dtype that rax has not",
             fix=f"convert it to one of {', '.join(DTYPES)}",
         )
+    if dtype.startswith("F8"):  # the library knows them, but gives no NumPy array of them
+        return _read_float8(path, name, TensorType(as_dtype(DTYPES[dtype]), tuple(file.get_slice(name).get_shape())))
     array = cast("Array", file.get_tensor(name))
     array.flags.writeable = False
     return mapped_literal(array)
+
+
+def _read_float8(path: PathLike, name: str, type: TensorType) -> Literal:
+    """A tensor from its place in a file that the library has checked."""
+    with Path(path).open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        start, stop = json.loads(file.read(length))[name]["data_offsets"]
+        file.seek(8 + length + start)
+        return literal_from_bytes(type, file.read(stop - start))
 
 
 def save_tensors(tensors: Mapping[str, Any], path: PathLike) -> None:

@@ -6,6 +6,8 @@ gives back bit for bit (a NaN with a payload) has no text here.
 
 from __future__ import annotations
 
+import functools
+import math
 import struct
 
 from rax.ir.types import DType, real_dtype
@@ -15,7 +17,15 @@ _CODES = {
     "uint32": "I", "uint64": "Q", "float16": "e", "bfloat16": "H", "float32": "f", "float64": "d",
 }  # fmt: skip
 # Significant digits: enough for most numbers, then as many as any number of the dtype needs.
-_DIGITS = {"float16": (3, 5), "bfloat16": (3, 5), "float32": (6, 9), "float64": (15, 17)}
+_DIGITS = {
+    "float8_e4m3fn": (3, 3), "float8_e5m2": (3, 3), "float16": (3, 5), "bfloat16": (3, 5), "float32": (6, 9),
+    "float64": (15, 17),
+}  # fmt: skip
+# Bits of fraction, bias of the exponent, what the last of the bytes to 127 are, the byte of NaN.
+_FLOAT8 = {
+    "float8_e4m3fn": (3, 7, [math.nan], 0x7F),
+    "float8_e5m2": (2, 15, [math.inf, math.nan, math.nan, math.nan], 0x7E),
+}
 _TRUTHS = {"False": 0, "True": 1}
 
 
@@ -53,9 +63,40 @@ def _text(dtype: DType, raw: bytes) -> str | None:
     return str(number)
 
 
-def _float_text(dtype: DType, raw: bytes) -> str | None:
+def _number(dtype: DType, raw: bytes) -> float:
+    if dtype.is_float8:
+        number = _float8_numbers(dtype.name)[raw[0] & 0x7F]
+        return -number if raw[0] & 0x80 else number
     code = "f" if dtype.name == "bfloat16" else _CODES[dtype.name]
-    (number,) = struct.unpack("<" + code, bytes(2) + raw if dtype.name == "bfloat16" else raw)
+    return struct.unpack("<" + code, bytes(2) + raw if dtype.name == "bfloat16" else raw)[0]
+
+
+@functools.cache
+def _float8_numbers(name: str) -> list[float]:
+    """The numbers of the bytes 0 to 127; the others have a sign."""
+    fraction, bias, special, _ = _FLOAT8[name]
+    numbers: list[float] = []
+    for bits in range(128 - len(special)):
+        exponent, rest = bits >> fraction, bits & (1 << fraction) - 1
+        whole = rest + (1 << fraction) if exponent else rest
+        numbers.append(math.ldexp(whole, max(exponent, 1) - bias - fraction))
+    return [*numbers, *special]
+
+
+def _pack_float8(name: str, number: float) -> bytes:
+    """The byte of the nearest number, of two as near the even one; ValueError where that is none of the dtype."""
+    fraction, bias, _, bits = _FLOAT8[name]
+    size = abs(number)
+    if not math.isnan(number):
+        if math.isfinite(number):
+            step = math.ldexp(1, max(math.frexp(size)[1] - 1, 1 - bias) - fraction)
+            size = round(size / step) * step
+        bits = _float8_numbers(name).index(size)
+    return bytes([bits | (0x80 if math.copysign(1, number) < 0 else 0)])
+
+
+def _float_text(dtype: DType, raw: bytes) -> str | None:
+    number = _number(dtype, raw)
     fewest, most = _DIGITS[dtype.name]
     for digits in range(fewest, most + 1):
         text = f"{number:.{digits}g}"
@@ -81,6 +122,8 @@ def pack(dtype: DType, text: str) -> bytes:
         if dtype.name == "bfloat16":
             (bits,) = struct.unpack("<I", struct.pack("<f", float(text)))
             return struct.pack("<H", (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+        if dtype.is_float8:
+            return _pack_float8(dtype.name, float(text))
         number = float(text) if dtype.kind == "float" else int(text)
         return struct.pack("<" + _CODES[dtype.name], number)
     except (KeyError, OverflowError, ValueError, struct.error) as error:

@@ -43,6 +43,11 @@ class DType:
         """Whether derivatives exist: floating or complex."""
         return self.kind in ("float", "complex")
 
+    @property
+    def is_float8(self) -> bool:
+        """Whether numbers of this dtype are only stored: moved, compared for equality and cast, not computed with."""
+        return self.kind == "float" and self.itemsize == 1
+
 
 bool_ = DType("bool", "bool", 1)
 int8 = DType("int8", "int", 1)
@@ -53,6 +58,8 @@ uint8 = DType("uint8", "uint", 1)
 uint16 = DType("uint16", "uint", 2)
 uint32 = DType("uint32", "uint", 4)
 uint64 = DType("uint64", "uint", 8)
+float8_e4m3fn = DType("float8_e4m3fn", "float", 1)
+float8_e5m2 = DType("float8_e5m2", "float", 1)
 float16 = DType("float16", "float", 2)
 bfloat16 = DType("bfloat16", "float", 2)
 float32 = DType("float32", "float", 4)
@@ -64,7 +71,7 @@ DTYPES: dict[str, DType] = {
     dtype.name: dtype
     for dtype in (
         bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
-        float16, bfloat16, float32, float64, complex64, complex128,
+        float8_e4m3fn, float8_e5m2, float16, bfloat16, float32, float64, complex64, complex128,
     )
 }  # fmt: skip
 _PYTHON: dict[object, DType] = {bool: bool_, int: int64, float: float32, complex: complex64}
@@ -115,7 +122,11 @@ def promote(first: DType, second: DType) -> DType:
     """The dtype two operands meet in: the array API's lattice, widened where it is silent.
 
     The standard leaves mixed kinds open; there an integer or bool meets a floating dtype in
-    the floating dtype, as JAX and PyTorch decide it. ``uint64`` has no signed partner.
+    the floating dtype, as JAX and PyTorch decide it. ``uint64`` has no signed partner, and the
+    dtypes of float8, in which nothing is computed, have none but themselves.
+
+    Raises:
+        TypeInferenceError: there is no such dtype.
 
     Example:
         >>> promote(int8, uint8), promote(int64, float32), promote(bfloat16, float16)
@@ -123,6 +134,8 @@ def promote(first: DType, second: DType) -> DType:
     """
     if first is second:
         return first
+    if first.is_float8 or second.is_float8:
+        raise TypeInferenceError(f"{first} and {second} have no common dtype", fix="cast one side with astype")
     low, high = sorted((first, second), key=lambda d: (_KIND_ORDER.index(d.kind), d.itemsize))
     if low.kind == "bool":
         return high

@@ -3,14 +3,16 @@
 Names, signatures and promotion are the standard's; default dtypes are float32 and int64. Every
 function takes tensors, NumPy arrays and Python numbers, and builds graph. Beyond the standard: much
 of NumPy that is not in it, under NumPy's names and signatures; a static ``size`` where values would
-fix the shape; ``top_k`` and the segment reductions;
-``float16`` and ``bfloat16``; and symbolic sizes wherever a shape is given.
+fix the shape; ``top_k`` and the segment reductions; ``float16``, ``bfloat16`` and, for storage, two
+kinds of float8; and symbolic sizes wherever a shape is given.
 """
 
 from rax.ir.types import (
     bfloat16,
     complex64,
     complex128,
+    float8_e4m3fn,
+    float8_e5m2,
     float16,
     float32,
     float64,
@@ -279,7 +281,8 @@ __all__ = [
     "bool", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "can_cast", "ceil", "clip", "complex64",
     "complex128", "concat",
     "conj", "copysign", "cos", "cosh", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff", "divide", "e",
-    "empty", "empty_like", "equal", "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flip", "float16",
+    "empty", "empty_like", "equal", "exp", "expand_dims", "expm1", "eye", "fft", "finfo", "flip",
+    "float8_e4m3fn", "float8_e5m2", "float16",
     "float32", "float64", "floor", "floor_divide", "from_dlpack", "full", "full_like", "greater", "greater_equal",
     "hypot", "iinfo", "imag", "inf", "int8", "int16", "int32", "int64", "isdtype", "isfinite", "isin", "isinf", "isnan",
     "less", "less_equal", "linalg", "linspace", "log", "log1p", "log2", "log10", "logaddexp", "logical_and",

@@ -11,7 +11,7 @@ from rax.frontend.promotion import Handle, TensorLike, as_value, common_dtype, i
 from rax.frontend.tensor import Tensor
 from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
-from rax.ir.types import DType, as_dtype, bfloat16, promote, real_dtype
+from rax.ir.types import DType, as_dtype, promote, real_dtype
 from rax.numpy.common import check_device
 from rax.ops.arrays import numpy_dtype
 from rax.ops.selection import cast as convert
@@ -24,6 +24,13 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "real floating": ("float",),
     "complex floating": ("complex",),
     "numeric": ("int", "uint", "float", "complex"),
+}
+
+# The distance from 1 to the next number, the largest number, the smallest of full precision.
+_UNKNOWN_TO_NUMPY = {
+    "float8_e4m3fn": (2.0**-3, 448.0, 2.0**-6),
+    "float8_e5m2": (2.0**-2, 57344.0, 2.0**-14),
+    "bfloat16": (2.0**-7, (2 - 2.0**-7) * 2.0**127, 2.0**-126),
 }
 
 
@@ -128,9 +135,9 @@ def finfo(type: object, /) -> FloatInfo:
     if not dtype.is_inexact:
         raise TypeInferenceError(f"finfo is for floating and complex dtypes, not {dtype}", fix="use iinfo")
     real = real_dtype(dtype)
-    if real is bfloat16:  # unknown to NumPy: 8 bits of exponent, 7 of fraction
-        largest = (2 - 2.0**-7) * 2.0**127
-        return FloatInfo(16, 2.0**-7, largest, -largest, 2.0**-126, real)
+    if real.name in _UNKNOWN_TO_NUMPY:
+        eps, largest, normal = _UNKNOWN_TO_NUMPY[real.name]
+        return FloatInfo(real.itemsize * 8, eps, largest, -largest, normal, real)
     info = np.finfo(numpy_dtype(real))
     eps, largest, smallest, normal = map(float, (info.eps, info.max, info.min, info.smallest_normal))
     return FloatInfo(int(info.bits), eps, largest, smallest, normal, real)

@@ -9,6 +9,8 @@ from rax.ir.types import DTYPES, DType, complex64, float32, int64
 from rax.numpy.common import check_device
 from rax.numpy.data_types import isdtype
 
+_BEYOND = ("float8_e4m3fn", "float8_e5m2", "float16", "bfloat16")
+
 
 class NamespaceInfo:
     """What :func:`__array_namespace_info__` returns."""
@@ -38,7 +40,7 @@ class NamespaceInfo:
             kind: as :func:`isdtype` takes it.
         """
         check_device(device)
-        named = {name: dtype for name, dtype in DTYPES.items() if name not in ("float16", "bfloat16")}
+        named = {name: dtype for name, dtype in DTYPES.items() if name not in _BEYOND}
         return {name: dtype for name, dtype in named.items() if kind is None or isdtype(dtype, kind)}
 
 

@@ -19,9 +19,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @functools.cache
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:
-    """NumPy's dtype; ``bfloat16`` comes from ml_dtypes, imported when first met."""
-    if dtype.name == "bfloat16":
-        return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+    """NumPy's dtype; ``bfloat16`` and the float8 ones come from ml_dtypes, imported when first met."""
+    if dtype.name == "bfloat16" or dtype.is_float8:
+        return np.dtype(getattr(importlib.import_module("ml_dtypes"), dtype.name))
     return np.dtype(dtype.name)
 
 

@@ -9,7 +9,7 @@ from rax.ir.types import DType, bool_
 from rax.ops.arrays import Array
 from rax.ops.elementwise import BINARY, BINARY_EDGES, BINARY_REJECTS, UNARY, UNARY_EDGES, Pointwise
 from rax.ops.families import Nondifferentiable
-from rax.ops.samples import ANY, BOOL, FLOATS, NUMERIC, REAL, normal, reject, sample, values
+from rax.ops.samples import ANY, BOOL, FLOAT8, FLOATS, NUMERIC, REAL, normal, reject, sample, values
 
 TIES = sample(values(1, 2, 3, -1), values(1, 3, 2, -1))
 
@@ -102,7 +102,7 @@ class GreaterEqual(Order):
 class IsNan(Predicate):
     """Whether an element is not a number; for complex numbers, whether either part is not."""
 
-    dtypes = NUMERIC
+    dtypes = NUMERIC + FLOAT8
 
     def reference(self, *arrays: Array) -> Array:
         return np.isnan(arrays[0])
@@ -116,7 +116,7 @@ class IsNan(Predicate):
 class IsInf(Predicate):
     """Whether an element is infinite; for complex numbers, whether either part is."""
 
-    dtypes = NUMERIC
+    dtypes = NUMERIC + FLOAT8
 
     def reference(self, *arrays: Array) -> Array:
         return np.isinf(arrays[0])
@@ -130,7 +130,7 @@ class IsInf(Predicate):
 class IsFinite(Predicate):
     """Whether an element is neither infinite nor NaN; for complex numbers, whether both parts are."""
 
-    dtypes = NUMERIC
+    dtypes = NUMERIC + FLOAT8
 
     def reference(self, *arrays: Array) -> Array:
         return np.isfinite(arrays[0])
@@ -144,7 +144,7 @@ class IsFinite(Predicate):
 class SignBit(Predicate):
     """Whether the sign bit is set, of ``-0.0`` and of NaNs too."""
 
-    dtypes = FLOATS
+    dtypes = FLOATS + FLOAT8
 
     def reference(self, *arrays: Array) -> Array:
         return np.signbit(arrays[0])

@@ -23,7 +23,8 @@ from rax.ops.subgraphs import fill, flags, invert, pick, present, split, unpick
 class TypedOp(Op):
     """An operation that says on which dtypes it is defined.
 
-    ``dtypes`` names those of its main operands; a sample draws each of them.
+    ``dtypes`` names those of its main operands; a sample draws each of them. What takes any dtype
+    takes those of float8 too, which are for storage: moved and cast, but not computed with.
     """
 
     dtypes: ClassVar[tuple[str, ...]] = ANY
@@ -37,10 +38,9 @@ class TypedOp(Op):
                     f"{self.name} needs operands of one dtype, not {first.dtype} and {other.dtype}",
                     fix="cast one with astype",
                 )
-        if first.dtype.name not in self.dtypes:
-            raise TypeInferenceError(
-                f"{self.name} is not defined on {first.dtype}", fix=f"cast to one of {', '.join(self.dtypes)}"
-            )
+        if first.dtype.name not in self.dtypes and not (first.dtype.is_float8 and self.dtypes == ANY):
+            others = "float32 to compute" if first.dtype.is_float8 else f"one of {', '.join(self.dtypes)}"
+            raise TypeInferenceError(f"{self.name} is not defined on {first.dtype}", fix=f"cast to {others}")
         return first
 
 

@@ -139,8 +139,10 @@ class Scatter(Linear):
         x, *indices, updates = operands
         if self.reduction not in REDUCTIONS:
             raise TypeInferenceError(f"scatter's reduction is one of {', '.join(REDUCTIONS)}, not {self.reduction!r}")
-        if self.reduction == "add" and self.require(x, updates).dtype is bool_:
-            raise TypeInferenceError("scatter cannot add bools", fix=f"cast to one of {', '.join(NUMERIC)}")
+        dtype = self.require(x, updates).dtype
+        if self.reduction == "add" and dtype.name not in NUMERIC:
+            what = "bools" if dtype is bool_ else f"numbers of {dtype}"
+            raise TypeInferenceError(f"scatter cannot add {what}", fix=f"cast to one of {', '.join(NUMERIC)}")
         shape = _index_shape(self.name, self.require(x, updates), tuple(indices), self.batch_dims)
         expected = (*shape, *x.shape[self.batch_dims + len(indices) :])
         if updates.shape != expected:

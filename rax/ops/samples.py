@@ -19,6 +19,7 @@ from rax.ops.arrays import Array, numpy_dtype
 BOOL = ("bool",)
 INTS = ("int8", "int16", "int32", "int64")
 UINTS = ("uint8", "uint16", "uint32", "uint64")
+FLOAT8 = ("float8_e4m3fn", "float8_e5m2")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 COMPLEX = ("complex64", "complex128")
 INTEGERS = INTS + UINTS
@@ -26,6 +27,7 @@ REAL = INTEGERS + FLOATS
 NUMERIC = REAL + COMPLEX
 INEXACT = FLOATS + COMPLEX
 ANY = BOOL + NUMERIC
+"""Every dtype but those of float8, which an operation on any dtype takes too; one test tries them all on it."""
 
 Draw = Callable[["np.random.Generator", tuple[int, ...]], Array]
 

@@ -23,7 +23,7 @@ def floating(dtype: object, name: str) -> DType:
         RaxError: the dtype is another one.
     """
     wanted = as_dtype(dtype)
-    if not wanted.is_floating:
+    if wanted.name not in MANTISSA:
         raise RaxError(f"{name} makes floating numbers, not {wanted}", fix="use one of " + ", ".join(MANTISSA))
     return wanted
 

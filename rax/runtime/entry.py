@@ -17,6 +17,7 @@ from rax.runtime.executable import compile
 # How far an output may be from the expected one, relative to the largest number in that: machines
 # sum in different orders. Integers and bools must be equal.
 CHECK_TOLERANCE = {
+    "float8_e4m3fn": 0.25, "float8_e5m2": 0.5,
     "float16": 1e-2, "bfloat16": 1e-1, "float32": 1e-4, "float64": 1e-9, "complex64": 1e-4, "complex128": 1e-9,
 }  # fmt: skip
 

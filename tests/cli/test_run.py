@@ -17,6 +17,7 @@ from rax.ir.program import Program
 from rax.ir.types import tensor_type
 from rax.ops.algebra import add
 from rax.ops.indexing import Gather
+from rax.ops.shape import Flip
 from tests.cli.programs import IMAGES, WEIGHTS, saved
 
 NO_ARRAYS = "it holds Python objects or is no such file: give a .npy or .npz file of numbers"
@@ -106,6 +107,15 @@ def test_bfloat16_goes_through_archives(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == "y: bfloat16[2] = [2 5]\ny: bfloat16[2] = [4 10]\n"
     np.save("x.npy", np.ones(1, ml_dtypes.bfloat16))
     assert main(["half.msgpack", "x=@x.npy"]) == 0
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])
+def test_float8_goes_through_archives(dtype: str, capsys: pytest.CaptureFixture[str]) -> None:
+    x = new_input("x", tensor_type("n", dtype))
+    save(Program({"main": Graph([x], [Flip((0,))(x)], output_names=["y"])}), "eight.msgpack")
+    assert main(["eight.msgpack", "x=[1,2.5]", "-o", "out.npz"]) == 0
+    assert main(["eight.msgpack", "x=@out.npz:y"]) == 0
+    assert capsys.readouterr().out == f"y: {dtype}[2] = [2.5 1]\ny: {dtype}[2] = [1 2.5]\n"
 
 
 def test_steps_feed_state_back(model: str, capsys: pytest.CaptureFixture[str]) -> None:

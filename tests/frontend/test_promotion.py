@@ -13,7 +13,7 @@ from rax.frontend.promotion import promote_operands
 from rax.ir import dims
 from rax.ir.types import DTYPES, DType
 
-STANDARD = [name for name in DTYPES if name not in ("float16", "bfloat16")]
+STANDARD = [name for name in DTYPES if name not in ("float8_e4m3fn", "float8_e5m2", "float16", "bfloat16")]
 
 
 def met(*operands: object) -> DType:

@@ -223,6 +223,27 @@ def test_every_number_of_two_bytes_reads_back(dtype: DType) -> None:
             assert numerals.pack(dtype, found[0]) == raw
 
 
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "float8_e5m2"])
+def test_every_number_of_float8_reads_back_and_the_nearest_is_taken(name: str) -> None:
+    dtype = DTYPES[name]
+    theirs = arrays.numpy_dtype(dtype)
+    known = np.arange(256, dtype=np.uint8).view(theirs).astype(np.float64)
+    for bits in range(256):
+        found = numerals.texts(dtype, bytes([bits]))
+        if found is None:
+            assert np.isnan(known[bits])
+        else:
+            assert float(found[0]) == pytest.approx(known[bits], rel=0.01, nan_ok=True)
+            assert numerals.pack(dtype, found[0]) == bytes([bits])
+    finite = known[np.isfinite(known)]
+    between = (finite[1:] + finite[:-1]) / 2
+    for number in (*between, *between * 1.001, *between * 0.999):
+        assert numerals.pack(dtype, repr(float(number))) == number.astype(theirs).tobytes()
+    for beyond in ("1e6", "-65536.0", "inf" if name == "float8_e4m3fn" else "1e300"):
+        with pytest.raises(ValueError, match=f"'{beyond}' is no {name}"):
+            numerals.pack(dtype, beyond)
+
+
 @pytest.mark.parametrize(
     ("dtype", "number", "shown"),
     [
@@ -235,6 +256,9 @@ def test_every_number_of_two_bytes_reads_back(dtype: DType) -> None:
         ("float64", -math.inf, "-inf"),
         ("float16", 0.1, "0.1"),
         ("bfloat16", 0.1, "0.1"),
+        ("float8_e4m3fn", 0.1, "0.102"),
+        ("float8_e4m3fn", 448, "448.0"),
+        ("float8_e5m2", -math.inf, "-inf"),
         ("int8", -128, "-128"),
         ("uint64", 2**64 - 1, "18446744073709551615"),
         ("bool", True, "True"),

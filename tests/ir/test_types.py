@@ -55,6 +55,7 @@ def rows(table: str, left: tuple[str, ...], right: tuple[str, ...]) -> list[tupl
     ]  # fmt: skip
 
 
+FROM_ML_DTYPES = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 PUBLISHED = [
     *rows(SIGNED_TABLE, SIGNED, SIGNED),
     *rows(UNSIGNED_TABLE, UNSIGNED, UNSIGNED),
@@ -71,7 +72,7 @@ def test_promotion_is_the_array_apis(first: str, second: str, expected: str) -> 
     assert np.promote_types(first, second).name == expected
 
 
-@pytest.mark.parametrize("number", [name for name in DTYPES if name not in ("bool", "bfloat16")])
+@pytest.mark.parametrize("number", [name for name in DTYPES if name not in ("bool", *FROM_ML_DTYPES)])
 def test_a_bool_meets_a_number_as_in_numpy(number: str) -> None:
     assert promote(types.bool_, DTYPES[number]).name == np.promote_types("bool", number).name == number
 
@@ -96,6 +97,20 @@ def test_an_integer_meets_an_inexact_dtype_in_that_dtype(integer: str, inexact: 
 )
 def test_half_precision_promotes(first: str, second: str, expected: str) -> None:
     assert promote(DTYPES[first], DTYPES[second]) is promote(DTYPES[second], DTYPES[first]) is DTYPES[expected]
+
+
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "float8_e5m2"])
+def test_float8_meets_nothing_but_itself(name: str) -> None:
+    stored = DTYPES[name]
+    assert promote(stored, stored) is stored
+    for other in DTYPES.values():
+        if other is not stored:
+            for pair in ((stored, other), (other, stored)):
+                with pytest.raises(TypeInferenceError) as caught:
+                    promote(*pair)
+                assert str(caught.value) == (
+                    f"{pair[0]} and {pair[1]} have no common dtype\n  fix: cast one side with astype"
+                )
 
 
 @pytest.mark.parametrize("signed", SIGNED)
@@ -127,7 +142,7 @@ def test_promotion_is_a_join() -> None:
         assert both is None or order.index(both.kind) >= max(order.index(a.kind), order.index(b.kind))
 
 
-@pytest.mark.parametrize("name", [name for name in DTYPES if name != "bfloat16"])
+@pytest.mark.parametrize("name", [name for name in DTYPES if name not in FROM_ML_DTYPES])
 def test_dtypes_are_numpys(name: str) -> None:
     dtype, theirs = DTYPES[name], np.dtype(name)
     assert dtype.itemsize == theirs.itemsize
@@ -138,7 +153,9 @@ def test_dtypes_are_numpys(name: str) -> None:
 
 
 def test_other_spellings_of_dtypes() -> None:
-    assert as_dtype(ml_dtypes.bfloat16) is as_dtype(np.dtype(ml_dtypes.bfloat16)) is types.bfloat16
+    for name in FROM_ML_DTYPES:
+        theirs = getattr(ml_dtypes, name)
+        assert as_dtype(theirs) is as_dtype(np.dtype(theirs)) is getattr(types, name)
     assert [as_dtype(python).name for python in (bool, int, float, complex)] == [
         "bool", "int64", "float32", "complex64",
     ]  # fmt: skip

@@ -14,8 +14,8 @@ from rax.ir.types import DTYPES
 from rax.ops.arrays import numpy_dtype
 from tests.numpy.agree import draw, same
 
-FLOATS = ["float16", "bfloat16", "float32", "float64", "complex64", "complex128"]
-REAL = [name for name in DTYPES if not name.startswith(("complex", "bfloat"))]
+FLOATS = ["float8_e4m3fn", "float8_e5m2", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"]
+REAL = [name for name in DTYPES if not name.startswith(("complex", "bfloat", "float8"))]
 
 
 @pytest.mark.parametrize(("start", "end"), [*itertools.product(REAL, REAL)])
@@ -69,7 +69,7 @@ def test_limits_are_asked_of_their_kind() -> None:
                                   "complex floating", "numeric"])  # fmt: skip
 def test_kinds_are_numpys(kind: str) -> None:
     for name in DTYPES:
-        if name != "bfloat16":
+        if name != "bfloat16" and "float8" not in name:
             assert rnp.isdtype(name, kind) == np.isdtype(np.dtype(name), kind)
     assert rnp.isdtype(rnp.int8, (rnp.int8, "bool"))
     assert not rnp.isdtype(rnp.int8, rnp.int16)

@@ -117,7 +117,9 @@ BINARY = [
 ]  # fmt: skip
 CONSTANTS = ["e", "inf", "nan", "newaxis", "pi"]
 EXTENSIONS = {"fft"}
-BEYOND_NUMPY = {"bfloat16", "segment_max", "segment_min", "segment_prod", "segment_sum", "top_k"}
+BEYOND_NUMPY = {
+    "bfloat16", "float8_e4m3fn", "float8_e5m2", "segment_max", "segment_min", "segment_prod", "segment_sum", "top_k",
+}  # fmt: skip
 
 
 def signature(name: str) -> str:

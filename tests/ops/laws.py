@@ -31,6 +31,7 @@ from rax.runtime.reference import evaluate_graph
 importlib.import_module("rax.ops")  # fills the registry
 
 EPS = {
+    "float8_e4m3fn": 2.0**-3, "float8_e5m2": 2.0**-2,
     "float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52,
     "complex64": 2.0**-23, "complex128": 2.0**-52,
 }  # fmt: skip
