@@ -59,7 +59,15 @@ def matmul(x: Any, y: Any) -> Value:
     Raises:
         TypeInferenceError: an operand is a scalar, or the sizes do not fit.
     """
-    left, right = promote_operands(x, y)
+    return matrix_product(contraction.matmul, *promote_operands(x, y))
+
+
+def matrix_product(op: TypedOp, left: Value, right: Value) -> Value:
+    """A product of matrices applied to vectors too.
+
+    Raises:
+        TypeInferenceError: an operand is a scalar, or the sizes do not fit.
+    """
     for side in (left, right):
         if not side.ndim:
             raise TypeInferenceError("matmul is not defined on scalars", fix="use * to scale")
@@ -68,7 +76,7 @@ def matmul(x: Any, y: Any) -> Value:
         left = expand_dims(left, (0,))
     if column:
         right = expand_dims(right, (1,))
-    result = contraction.matmul(left, right)
+    result = op(left, right)
     shape = result.shape
     if column:
         shape = shape[:-1]

@@ -91,6 +91,15 @@ from rax.nn.pooling import (
     max_pool,
 )
 from rax.nn.positions import alibi, rotary, sinusoidal_positions
+from rax.nn.quantization import (
+    dequantize,
+    fake_quantize,
+    matmul,
+    matmul_integer,
+    quantization_parameters,
+    quantize,
+    quantized_dense,
+)
 from rax.nn.recurrent import gru, gru_cell, gru_init, lstm, lstm_cell, lstm_init, rnn, rnn_cell, rnn_init
 from rax.nn.similarity import (
     contrastive_loss,
@@ -107,15 +116,16 @@ __all__ = [
     "BatchNormState", "KeyValueCache", "adaptive_avg_pool", "adaptive_max_pool", "alibi", "alpha_dropout",
     "avg_pool", "batch_norm", "batch_norm_state", "binary_cross_entropy", "celu", "contrastive_loss", "conv",
     "conv_transpose", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "ctc_loss", "dense",
-    "dot_product_attention", "drop_path", "dropout", "elu", "embedding", "extend_cache", "flatten", "gelu",
-    "global_avg_pool", "global_max_pool", "glorot_normal", "glorot_uniform", "glu", "group_norm", "gru", "gru_cell",
-    "gru_init", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "he_normal", "he_uniform", "hinge_loss",
-    "huber", "identity", "info_nce", "instance_norm", "key_value_cache", "kl_divergence", "layer_norm",
-    "leaky_relu", "lecun_normal", "lecun_uniform", "log1mexp", "log_cosh", "log_sigmoid", "log_softmax",
-    "logsumexp", "lp_pool", "lstm", "lstm_cell", "lstm_init", "mae", "max_pool", "mish", "mse",
-    "multi_head_attention", "multi_head_attention_init", "nll_loss", "nt_xent", "one_hot", "orthogonal",
-    "pixel_shuffle", "pixel_unshuffle", "relu", "relu6", "resize", "rms_norm", "rnn", "rnn_cell", "rnn_init",
-    "rotary", "selu", "sigmoid", "silu", "sinusoidal_positions", "smooth_l1_loss", "soft_sign", "softmax",
-    "softplus", "sparse_plus", "sparse_sigmoid", "spatial_dropout", "spectral_norm", "squareplus", "standardize",
-    "swish", "tanh", "triplet_margin_loss", "upsample", "variance_scaling", "weight_standardization",
+    "dequantize", "dot_product_attention", "drop_path", "dropout", "elu", "embedding", "extend_cache",
+    "fake_quantize", "flatten", "gelu", "global_avg_pool", "global_max_pool", "glorot_normal", "glorot_uniform",
+    "glu", "group_norm", "gru", "gru_cell", "gru_init", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
+    "he_normal", "he_uniform", "hinge_loss", "huber", "identity", "info_nce", "instance_norm", "key_value_cache",
+    "kl_divergence", "layer_norm", "leaky_relu", "lecun_normal", "lecun_uniform", "log1mexp", "log_cosh",
+    "log_sigmoid", "log_softmax", "logsumexp", "lp_pool", "lstm", "lstm_cell", "lstm_init", "mae", "matmul",
+    "matmul_integer", "max_pool", "mish", "mse", "multi_head_attention", "multi_head_attention_init", "nll_loss",
+    "nt_xent", "one_hot", "orthogonal", "pixel_shuffle", "pixel_unshuffle", "quantization_parameters", "quantize",
+    "quantized_dense", "relu", "relu6", "resize", "rms_norm", "rnn", "rnn_cell", "rnn_init", "rotary", "selu",
+    "sigmoid", "silu", "sinusoidal_positions", "smooth_l1_loss", "soft_sign", "softmax", "softplus", "sparse_plus",
+    "sparse_sigmoid", "spatial_dropout", "spectral_norm", "squareplus", "standardize", "swish", "tanh",
+    "triplet_margin_loss", "upsample", "variance_scaling", "weight_standardization",
 ]  # fmt: skip

@@ -5,17 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from rax.ir import dims
-from rax.ir.dims import Size
+from rax.ir.dims import Shape, Size
 from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
-from rax.ir.op import Derivative, op
-from rax.ir.types import TensorType, broadcast_shapes
-from rax.ops.arrays import Array, wide
+from rax.ir.op import Derivative, Op, Transforms, op
+from rax.ir.types import DType, TensorType, broadcast_shapes, float32, int32, int64
+from rax.ops.arrays import Array, numpy_dtype, wide
 from rax.ops.broadcasting import sum_to
 from rax.ops.elementwise import align
-from rax.ops.families import Multilinear
-from rax.ops.samples import NUMERIC, normal, reject, sample
+from rax.ops.families import Composite, Multilinear
+from rax.ops.samples import FLOAT8, NUMERIC, Reject, normal, reject, sample, uniform
+from rax.ops.selection import cast
 from rax.ops.shape import moveaxis, permute_dims, reshape
+
+
+def _wider(dtype: DType) -> DType:
+    """A dtype to add numbers up in."""
+    return float32 if dtype.is_floating else int32
 
 
 @op("matmul", since=1)
@@ -32,17 +38,7 @@ class MatMul(Multilinear):
     def result(self, *operands: TensorType) -> TensorType:
         x, y = operands
         self.require(x, y)
-        shown = f"{dims.shape_text(x.shape)} and {dims.shape_text(y.shape)}"
-        if x.ndim < 2 or y.ndim < 2:
-            raise TypeInferenceError(f"matmul needs two operands of at least 2 axes, not {shown}")
-        if x.shape[-1] != y.shape[-2]:
-            raise TypeInferenceError(
-                f"matmul of {shown}: the rows of the first have {x.shape[-1]} elements, "
-                f"the columns of the second {y.shape[-2]}",
-                fix="transpose or reshape one of them",
-            )
-        batch = broadcast_shapes(x.shape[:-2], y.shape[:-2])
-        return x.with_shape((*batch, x.shape[-2], y.shape[-1]))
+        return x.with_shape(_product_shape(self.name, x.shape, y.shape))
 
     def reference(self, *arrays: Array) -> Array:
         x, y = arrays
@@ -55,11 +51,7 @@ class MatMul(Multilinear):
         return (None, _product_onto(matrix_transpose(x), ct, y))
 
     def batch(self, size: Size, batched: tuple[bool, ...], *operands: Value) -> Value:
-        x, y = operands
-        if not batched[1] and y.ndim == 2:
-            rows = self(reshape(x, (dims.product(x.shape[:-1]), x.shape[-1])), y)
-            return reshape(rows, (*x.shape[:-1], y.shape[-1]))
-        return self(*align(batched, operands))
+        return _batched_product(self, batched, operands)
 
     samples = (
         sample(normal(2, 3), normal(3, 4)),
@@ -78,12 +70,94 @@ class MatMul(Multilinear):
     )
 
 
+@op("widening_matmul", since=1)
+class WideningMatMul(Composite):
+    """The matrix product of narrow numbers, added up in a wider dtype, which the result has too.
+
+    Shapes are those of ``matmul``. Both operands are integers, perhaps of different dtypes, and
+    the result is of a signed integer dtype; or all three are floating. Sums of integers that do
+    not fit wrap around.
+    """
+
+    dtype: DType
+
+    arity = 2
+    dtypes = ("int8", "int16", "uint8", "uint16", *FLOAT8, "float16", "bfloat16")
+
+    def result(self, *operands: TensorType) -> TensorType:
+        x, y = operands
+        self.require(x)
+        self.require(y)
+        for side in operands:
+            kind = "float" if side.dtype.is_floating else "int"
+            if kind != self.dtype.kind or side.dtype.itemsize >= self.dtype.itemsize:
+                raise TypeInferenceError(
+                    f"{self.name} adds up {x.dtype} and {y.dtype} in a wider dtype of their kind, not in {self.dtype}",
+                    fix="use int32 for integers, float32 for floating numbers",
+                )
+        return TensorType(self.dtype, _product_shape(self.name, x.shape, y.shape))
+
+    def expand(self, *operands: Value) -> Value:
+        return matmul(*[cast(side, self.dtype) for side in operands])
+
+    def reference(self, *arrays: Array) -> Array:
+        dtype = numpy_dtype(self.dtype)
+        return np.matmul(*[wide(side.astype(dtype)) for side in arrays]).astype(dtype)
+
+    def batch_results(
+        self, transforms: Transforms, size: Size, batched: tuple[bool, ...], operands: tuple[Value, ...]
+    ) -> tuple[Value, ...]:
+        """The operation itself, not its body, so that backends still know it."""
+        del transforms, size
+        return (_batched_product(self, batched, operands),)
+
+    samples = (
+        sample(normal(2, 3), normal(3, 4), dtype=_wider),
+        sample(normal(2, 2, 3), normal(3, 1), dtype=_wider),
+        sample(normal(2, 3), uniform(3, 2, low=0, high=255, dtype="uint8"), dtypes=("int8", "uint16"), dtype=int64),
+        sample(normal(2, 0), normal(0, 3), dtype=_wider),
+    )
+    rejects = (
+        Reject((normal(3), normal(3, 2)), "widening_matmul needs two operands of at least", {"dtype": int32}, "int8"),
+        Reject((normal(2, 2), normal(2, 2)), "not defined on int32\n  fix: cast to one of", {"dtype": int64}, "int32"),
+        Reject((normal(2, 2), normal(2, 2)), "adds up int8 and int8 in a wider dtype of", {"dtype": float32}, "int8"),
+        Reject(
+            (normal(2, 2), uniform(2, 2, low=0, high=1, dtype="float16")),
+            "adds up int8 and float16 in a wider dtype of their kind, not in int32",
+            {"dtype": int32},
+            "int8",
+        ),
+        Reject((normal(2, 3), normal(2, 3)), "the rows of the first have 3 elements", {"dtype": int32}, "uint8"),
+    )
+
+
 matmul = MatMul()
 
 
 def matrix_transpose(x: Value) -> Value:
     """``x`` with its last two axes swapped."""
     return moveaxis(x, x.ndim - 1, x.ndim - 2)
+
+
+def _product_shape(name: str, x: Shape, y: Shape) -> Shape:
+    shown = f"{dims.shape_text(x)} and {dims.shape_text(y)}"
+    if len(x) < 2 or len(y) < 2:
+        raise TypeInferenceError(f"{name} needs two operands of at least 2 axes, not {shown}")
+    if x[-1] != y[-2]:
+        raise TypeInferenceError(
+            f"{name} of {shown}: the rows of the first have {x[-1]} elements, the columns of the second {y[-2]}",
+            fix="transpose or reshape one of them",
+        )
+    return (*broadcast_shapes(x[:-2], y[:-2]), x[-2], y[-1])
+
+
+def _batched_product(op: Op, batched: tuple[bool, ...], operands: tuple[Value, ...]) -> Value:
+    """A product with a leading axis; where only rows are batched, one product with more rows."""
+    x, y = operands
+    if not batched[1] and y.ndim == 2:
+        rows = op(reshape(x, (dims.product(x.shape[:-1]), x.shape[-1])), y)
+        return reshape(rows, (*x.shape[:-1], y.shape[-1]))
+    return op(*align(batched, operands))
 
 
 def _product_onto(left: Value, right: Value, target: Value) -> Value:
