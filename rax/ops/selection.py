@@ -118,9 +118,10 @@ class Cast(Linear, Pointwise):
     an integer; NaN, infinities and numbers out of range become integers the platform chooses.
     Integers wrap around. Complex numbers convert to complex and bool only. A number between two
     of a floating dtype becomes the nearer, of two as near the even one; one beyond the largest
-    becomes infinite, in ``float8_e4m3fn``, which has no infinities, NaN. There is a derivative
-    between floating and complex dtypes, none to or from integers and bools: the tangent is
-    converted likewise, and in a narrow dtype rounds and overflows as the number itself would.
+    becomes infinite, in ``float8_e4m3fn``, which has no infinities, NaN. To ``bfloat16`` and the
+    dtypes of float8 wider numbers go by way of float32. There is a derivative between floating
+    and complex dtypes, none to or from integers and bools: the tangent is converted likewise,
+    and in a narrow dtype rounds and overflows as the number itself would.
     """
 
     dtype: DType

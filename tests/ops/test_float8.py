@@ -117,6 +117,11 @@ def test_rounding_and_overflow() -> None:
     np.testing.assert_array_equal(wide, [1, 1.25, 448, 448, 512, 57344, inf, -inf, inf, nan])
 
 
+def test_float64_is_rounded_twice() -> None:
+    just_above = rnp.asarray(1.0625 * (1 + 1e-12), dtype="float64")  # half-way between 1 and 1.125 in float32
+    assert rnp.astype(just_above, "float8_e4m3fn").item() == 1
+
+
 def test_what_is_there_to_ask() -> None:
     x = rnp.asarray([1, np.nan, -np.inf, -0.0], dtype="float8_e5m2")
     assert rnp.isnan(x).tolist() == [False, True, False, False]
