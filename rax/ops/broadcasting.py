@@ -10,7 +10,7 @@ from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.op import Derivative, op
 from rax.ir.types import TensorType, broadcast_shapes
-from rax.ops.algebra import broadcast_to
+from rax.ops.algebra import broadcast_to, in_float32
 from rax.ops.arrays import Array, concrete, wide
 from rax.ops.families import Linear
 from rax.ops.samples import NUMERIC, normal, reject, sample
@@ -100,4 +100,4 @@ def sum_to(x: Value, shape: Shape) -> Value:
         axis for axis, size in enumerate(x.shape)
         if axis < missing or (shape[axis - missing] == 1 and size != 1)
     ]  # fmt: skip
-    return reshape(Sum(tuple(axes))(x), shape) if axes else x
+    return reshape(in_float32(Sum(tuple(axes)), x), shape) if axes else x

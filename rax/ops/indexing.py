@@ -12,7 +12,7 @@ from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.op import Derivative, Transforms, op
 from rax.ir.types import TensorType, bool_, int64
-from rax.ops.algebra import all_batched, broadcast_to, full, zeros
+from rax.ops.algebra import all_batched, broadcast_to, full, in_float32, zeros
 from rax.ops.arrays import Array, wide
 from rax.ops.comparison import equal
 from rax.ops.creation import iota
@@ -85,7 +85,11 @@ class Gather(Linear):
     def transpose(self, ct: Value, linear: tuple[bool, ...], *operands: Value) -> tuple[Derivative, ...]:
         x, *indices = operands
         scatter = Scatter(self.batch_dims, "add", self.unique_indices)
-        return (scatter(zeros(x.type), *indices, ct), *[None] * len(indices))
+
+        def added(ct: Value) -> Value:
+            return scatter(zeros(x.type.with_dtype(ct.dtype)), *indices, ct)
+
+        return (in_float32(added, ct), *[None] * len(indices))
 
     def batch(self, size: Size, batched: tuple[bool, ...], *operands: Value) -> Value:
         x, *indices = operands

@@ -13,7 +13,7 @@ from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.op import Derivative, op
 from rax.ir.types import TensorType
-from rax.ops.algebra import zeros
+from rax.ops.algebra import in_float32, zeros
 from rax.ops.arrays import Array, concrete, wide
 from rax.ops.families import Linear, Multilinear
 from rax.ops.samples import NUMERIC, normal, reject, sample
@@ -285,7 +285,7 @@ class SlidingWindows(Linear):
 
     def transpose(self, ct: Value, linear: tuple[bool, ...], *operands: Value) -> tuple[Derivative, ...]:
         spatial = operands[0].shape[operands[0].ndim - len(self.window) :]
-        return (FoldWindows(spatial, self.strides, self.dilation)(ct),)
+        return (in_float32(FoldWindows(spatial, self.strides, self.dilation), ct),)
 
     def batch(self, size: Size, batched: tuple[bool, ...], *operands: Value) -> Value:
         return self(*operands)
