@@ -94,11 +94,11 @@ from rax.nn.positions import alibi, rotary, sinusoidal_positions
 from rax.nn.quantization import (
     dequantize,
     fake_quantize,
-    matmul,
     matmul_integer,
     quantization_parameters,
     quantize,
     quantized_dense,
+    widening_matmul,
 )
 from rax.nn.recurrent import gru, gru_cell, gru_init, lstm, lstm_cell, lstm_init, rnn, rnn_cell, rnn_init
 from rax.nn.similarity import (
@@ -121,11 +121,11 @@ __all__ = [
     "glu", "group_norm", "gru", "gru_cell", "gru_init", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
     "he_normal", "he_uniform", "hinge_loss", "huber", "identity", "info_nce", "instance_norm", "key_value_cache",
     "kl_divergence", "layer_norm", "leaky_relu", "lecun_normal", "lecun_uniform", "log1mexp", "log_cosh",
-    "log_sigmoid", "log_softmax", "logsumexp", "lp_pool", "lstm", "lstm_cell", "lstm_init", "mae", "matmul",
+    "log_sigmoid", "log_softmax", "logsumexp", "lp_pool", "lstm", "lstm_cell", "lstm_init", "mae",
     "matmul_integer", "max_pool", "mish", "mse", "multi_head_attention", "multi_head_attention_init", "nll_loss",
     "nt_xent", "one_hot", "orthogonal", "pixel_shuffle", "pixel_unshuffle", "quantization_parameters", "quantize",
     "quantized_dense", "relu", "relu6", "resize", "rms_norm", "rnn", "rnn_cell", "rnn_init", "rotary", "selu",
     "sigmoid", "silu", "sinusoidal_positions", "smooth_l1_loss", "soft_sign", "softmax", "softplus", "sparse_plus",
     "sparse_sigmoid", "spatial_dropout", "spectral_norm", "squareplus", "standardize", "swish", "tanh",
-    "triplet_margin_loss", "upsample", "variance_scaling", "weight_standardization",
+    "triplet_margin_loss", "upsample", "variance_scaling", "weight_standardization", "widening_matmul",
 ]  # fmt: skip

@@ -167,7 +167,7 @@ def fake_quantize(
         return rnp.astype(moved * factor, Tensor(inexact(x, float32)).dtype)
 
 
-def matmul(x: TensorLike, y: TensorLike, *, preferred_element_type: object = None) -> Tensor:
+def widening_matmul(x: TensorLike, y: TensorLike, *, preferred_element_type: object = None) -> Tensor:
     """The matrix product of narrow numbers, added up and returned in a wider dtype.
 
     Args:
@@ -180,7 +180,7 @@ def matmul(x: TensorLike, y: TensorLike, *, preferred_element_type: object = Non
         TypeInferenceError: the dtypes or sizes do not fit.
 
     Example:
-        >>> matmul(rnp.full((1, 300), 127, dtype="int8"), rnp.full((300, 1), -128, dtype="int8"))
+        >>> widening_matmul(rnp.full((1, 300), 127, dtype="int8"), rnp.full((300, 1), -128, dtype="int8"))
         Tensor([[-4876800]], dtype=int32)
     """
     left, right = as_tensor(x), as_tensor(y)

@@ -22,7 +22,7 @@ def step(masters: rax.Tensor, weights: rax.Tensor, x: rax.Tensor, y: rax.Tensor)
     """A step of gradient descent: computed with the stored weights, kept in their masters."""
 
     def loss(weights: rax.Tensor) -> rax.Tensor:
-        product = nn.matmul(rnp.astype(x, weights.dtype), weights)
+        product = nn.widening_matmul(rnp.astype(x, weights.dtype), weights)
         return rnp.mean((product - y) ** 2)
 
     slope = rnp.astype(rax.grad(loss)(weights), "float32")
@@ -56,7 +56,12 @@ def test_small_steps_add_up_in_the_masters(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(last["masters"], masters, rtol=1e-5)
     np.testing.assert_array_equal(last["weights"], last["masters"].astype(kind))
     if name == "bfloat16":  # each step is less than half of what it keeps beside 2
-        assert np.abs(last["masters"] - target).max() < 0.7 * np.abs(alone.astype(np.float32) - target).max() + 0.01
+        error = np.abs(last["masters"] - target).max()
+        assert error < 0.6 * np.abs(alone.astype(np.float32) - target).max()
+            np.abs(last["masters"] - target).max(),
+            np.abs(alone.astype(np.float32) - target).max(),
+            np.abs(start - target).max(),
+        )
 
 
 def numpy_step(masters: Array, weights: Array, x: Array, y: Array, kind: np.dtype) -> tuple[Array, Array]:

@@ -138,8 +138,11 @@ def test_what_does_not_fit_is_refused() -> None:
         (lambda: nn.quantize(x, rnp.ones(4)), "a scale of shape [4] needs an axis to go along\n  fix: give axis=…"),
         (lambda: nn.quantize(x, rnp.ones(3), axis=1), "a scale of shape [3] does not fit axis 1 of [2, 4]"),
         (lambda: nn.quantize(x, rnp.ones((2, 3)), axis=1), "a scale of shape [2, 3] does not fit axis 1 of [2, 4]"),
-        (lambda: nn.matmul(x, x), "widening_matmul is not defined on float32"),
-        (lambda: nn.matmul(rnp.ones(2, dtype="int8"), rnp.arange(2)), "widening_matmul is not defined on int64"),
+        (lambda: nn.widening_matmul(x, x), "widening_matmul is not defined on float32"),
+        (
+            lambda: nn.widening_matmul(rnp.ones(2, dtype="int8"), rnp.arange(2)),
+            "widening_matmul is not defined on int64",
+        ),
         (
             lambda: nn.quantized_dense(x, rnp.ones((4, 1), dtype="int8"), 1.0, x_zero_point=3),
             "x_zero_point goes with an x_scale",
@@ -181,8 +184,8 @@ def test_integer_products_are_exact(count: int, first: str, second: str) -> None
     y = RNG.integers(high.min, high.max, (count, 2), dtype=second, endpoint=True)
     x[0], y[:, 0] = low.min or low.max, high.min or high.max  # the largest sums there can be
     due = x.astype(np.int64) @ y.astype(np.int64)
-    np.testing.assert_array_equal(rax.jit(nn.matmul)(x, y), due.astype(np.int32))
-    wide = rax.jit(lambda x, y: nn.matmul(x, y, preferred_element_type="int64"))(x, y)
+    np.testing.assert_array_equal(rax.jit(nn.widening_matmul)(x, y), due.astype(np.int32))
+    wide = rax.jit(lambda x, y: nn.widening_matmul(x, y, preferred_element_type="int64"))(x, y)
     np.testing.assert_array_equal(wide, due)
 
 
@@ -204,12 +207,12 @@ def test_zero_points_come_in_by_sums() -> None:
 def test_narrow_floats_are_added_up_in_float32(dtype: str) -> None:
     kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
     x, y = (RNG.normal(size=shape).astype(kind) for shape in ((3, 70), (70, 2)))
-    found = rax.jit(nn.matmul)(x, y)
+    found = rax.jit(nn.widening_matmul)(x, y)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, x.astype(np.float64) @ y.astype(np.float64), rtol=1e-5, atol=1e-5)
-    assert nn.matmul(x[0], y[:, 0]).shape == ()
+    assert nn.widening_matmul(x[0], y[:, 0]).shape == ()
     with pytest.raises(rax.TypeInferenceError, match=r"adds up .* in a wider dtype of their kind, not in int32"):
-        nn.matmul(x, y, preferred_element_type="int32")
+        nn.widening_matmul(x, y, preferred_element_type="int32")
 
 
 def test_a_widening_product_differentiates_and_batches_as_its_body() -> None:
@@ -220,10 +223,12 @@ def test_a_widening_product_differentiates_and_batches_as_its_body() -> None:
 
     plain = loss(lambda x, y: rnp.astype(x, "float32") @ rnp.astype(y, "float32"))
     for position in (0, 1):
-        found = rax.grad(loss(nn.matmul), argnums=position)(x, y)
+        found = rax.grad(loss(nn.widening_matmul), argnums=position)(x, y)
         assert found.dtype == np.float16
         np.testing.assert_array_equal(found, rax.grad(plain, argnums=position)(x, y))
-    graph = rax.trace(rax.vmap(nn.matmul, in_axes=(0, None)), rax.spec(("n", 3, 4), "int8"), rax.spec((4, 2), "int8"))
+    graph = rax.trace(
+        rax.vmap(nn.widening_matmul, in_axes=(0, None)), rax.spec(("n", 3, 4), "int8"), rax.spec((4, 2), "int8")
+    )
     assert [node.op for node in graph.nodes if node.op.name.endswith("matmul")] == [WideningMatMul(rnp.int32)]
 
 
