@@ -228,12 +228,16 @@ class Tensor(Handle):
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
             raise TypeError("a scalar tensor cannot be iterated over")
+        return self._rows()
+
+    def _rows(self) -> Iterator[Tensor]:
+        """Complains of a symbolic size at the first step only: libraries call iter() just to ask whether they could."""
         size = self.shape[0]
         if not isinstance(size, int):
             raise UnboundInputError(
                 f"a loop over a tensor needs its symbolic size {size}", source=trail.here().source, fix=_COUNT
             )
-        return (self[index] for index in range(size))
+        yield from (self[index] for index in range(size))
 
     def __repr__(self) -> str:
         waiting = [op.label for op in unbound_inputs(self.value)] or unbound_dims(self.value)

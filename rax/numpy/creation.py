@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from rax.frontend.evaluation import concrete
 from rax.frontend.promotion import Handle, TensorLike, as_value, is_number, promote_operands
 from rax.frontend.tensor import Tensor
 from rax.ir import dims
@@ -205,13 +206,14 @@ def empty_like(x: TensorLike, /, *, dtype: object = None, device: str | None = N
 
 
 def arange(
-    start: float | Dim, /, stop: float | Dim | None = None, step: float = 1, *,
+    start: float | Dim | Tensor, /, stop: float | Dim | Tensor | None = None, step: float | Tensor = 1, *,
     dtype: object = None, device: str | None = None,
 ) -> Tensor:  # fmt: skip
     """The numbers ``start, start + step, …`` below ``stop``.
 
     Args:
-        start: the first number; where ``stop`` is None, that is ``start`` and this is 0.
+        start: the first number; where ``stop`` is None, that is ``start`` and this is 0. A tensor will do
+            in place of a number if its value is known.
         stop: the end, not included; this and ``start`` may be symbolic sizes.
         step: the distance between numbers.
         dtype: the dtype of the result; by default int64, float32 if any number is a float.
@@ -219,28 +221,31 @@ def arange(
 
     Raises:
         TypeInferenceError: the step is 0, or a symbolic size stands beside a float.
+        UnboundInputError: a tensor in place of a number depends on an input.
 
     Example:
         >>> arange(2, 10, 3)
         Tensor([2, 5, 8], dtype=int64)
     """
     check_device(device)
-    first, end = (0, start) if stop is None else (start, stop)
-    first, end, step = _plain(first), _plain(end), _plain(step)
-    whole = not any(isinstance(number, float) for number in (first, end, step))
+    first, end, stride = map(_plain, (0, start, step) if stop is None else (start, stop, step))
+    whole = not any(isinstance(number, float) for number in (first, end, stride))
     wanted = as_dtype(dtype) if dtype is not None else int64 if whole else float32
-    if step == 0:
+    if stride == 0:
         raise TypeInferenceError("arange needs a step other than 0")
-    count = _count(first, end, step)
-    if first == 0 and step == 1 and wanted.kind not in ("bool", "complex"):
+    count = _count(first, end, stride)
+    if first == 0 and stride == 1 and wanted.kind not in ("bool", "complex"):
         return Tensor(iota(count, wanted))
     exact = int64 if whole else float64
     origin = dim_size(first) if isinstance(first, Dim) else scalar(first, exact)
-    return Tensor(convert(add(multiply(iota(count, exact), scalar(step, exact)), origin), wanted))
+    return Tensor(convert(add(multiply(iota(count, exact), scalar(stride, exact)), origin), wanted))
 
 
 def _plain(number: Any) -> Any:
-    return cast("Any", number).item() if isinstance(number, np.generic) else number
+    """A Python number for NumPy's, and for a tensor whose value is known."""
+    if isinstance(number, Handle):
+        number = concrete(number.value, "arange", "give it Python numbers or symbolic sizes")
+    return cast("Any", number).item() if isinstance(number, (np.ndarray, np.generic)) else number
 
 
 def _count(first: float | Dim, end: float | Dim, step: float) -> Size:

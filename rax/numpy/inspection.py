@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
+from rax.ir import trail
 from rax.ir.types import DTYPES, DType, complex64, float32, int64
 from rax.numpy.common import check_device
 from rax.numpy.data_types import isdtype
@@ -16,8 +17,17 @@ class NamespaceInfo:
     """What :func:`__array_namespace_info__` returns."""
 
     def capabilities(self) -> dict[str, bool | int | None]:
-        """Which optional parts of the standard there are."""
-        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
+        """Which optional parts of the standard there are.
+
+        Where values fix a shape they must be known. So while a function is traced both parts are said to be
+        missing, and libraries that ask choose a way that keeps the shape, such as ``where``.
+
+        Example:
+            >>> __array_namespace_info__().capabilities()
+            {'boolean indexing': True, 'data-dependent shapes': True, 'max dimensions': 64}
+        """
+        known = not trail.tracing()
+        return {"boolean indexing": known, "data-dependent shapes": known, "max dimensions": 64}
 
     def default_device(self) -> str:
         """``"cpu"``."""

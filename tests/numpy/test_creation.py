@@ -10,6 +10,7 @@ import pytest
 import rax
 import rax.numpy as rnp
 from rax.ir import dims
+from rax.ir.errors import UnboundInputError
 from tests.numpy.agree import agree, agree_symbolic, draw, same
 
 
@@ -128,6 +129,14 @@ def test_arange_of_numpys_numbers() -> None:
     same(rnp.arange(nine).numpy(), np.arange(9))
     same(rnp.arange(one, nine, one + one).numpy(), np.arange(1, 9, 2))
     same(rnp.arange(half).numpy(), np.arange(2.5, dtype="float32"))
+
+
+def test_arange_of_tensors_takes_known_values() -> None:
+    size = rnp.asarray(3.0)
+    same(rnp.arange(1, size + 1, dtype=size.dtype), np.arange(1, 4).astype(np.float32))
+    same(rnp.arange(rnp.asarray(4)), np.arange(4))
+    with pytest.raises(UnboundInputError, match="arange needs the value of a tensor int64"):
+        rnp.arange(rax.input("n", (), "int64"))
 
 
 def test_arange_of_symbolic_sizes() -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import inspect
 import operator
+from typing import Any
 
 import numpy as np
 import pytest
 
+import rax
 import rax.numpy as rnp
 from rax.ir.types import DTYPES, DType
 
@@ -162,3 +164,16 @@ def test_the_namespace_describes_itself() -> None:
     assert set(info.dtypes(kind=("bool", "real floating"))) == {"bool", "float32", "float64"}
     assert len(info.dtypes()) == 13
     assert all(isinstance(dtype, DType) for dtype in info.dtypes(device="cpu").values())
+
+
+def test_what_needs_values_is_no_capability_of_a_trace() -> None:
+    """Libraries ask, and choose ``where`` instead of a mask as an index."""
+    told: list[dict[str, Any]] = []
+
+    def f(x: Any) -> Any:
+        told.append(x.__array_namespace__().__array_namespace_info__().capabilities())
+        return x
+
+    rax.trace(f, rax.spec(3))
+    assert told == [{"boolean indexing": False, "data-dependent shapes": False, "max dimensions": 64}]
+    assert rnp.__array_namespace_info__().capabilities()["boolean indexing"] is True
