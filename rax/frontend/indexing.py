@@ -115,9 +115,14 @@ def set(x: Value, key: Any, item: Any) -> Value:
     new = _item(x, item)
     if _is_mask(key):
         mask = as_value(key)
+        if not mask.ndim and new.ndim > x.ndim and new.shape[0] == 1:  # of the axis that x[mask] has
+            new = reshape(new, new.shape[1:])
         if new.ndim <= x.ndim - mask.ndim and x.shape[: mask.ndim] == mask.shape:
             wide = expand_dims(mask, tuple(range(mask.ndim, x.ndim)))
             return where(broadcast_to(wide, x.shape), broadcast_to(new, x.shape), x)
+        if not mask.ndim:
+            chosen = concrete(mask, "a boolean index", _MASK)
+            return reshape(set(expand_dims(x, (0,)), np.zeros(int(chosen), np.int64), new), x.shape)
     plan = _plan(x, key)
     if plan.arrays:
         rest = [size for axis, size in enumerate(plan.layout) if axis not in plan.arrays]

@@ -201,6 +201,17 @@ def test_a_known_mask_takes_an_item_for_each_element() -> None:
     same(got, due)
 
 
+@pytest.mark.parametrize("chosen", [True, False])
+@pytest.mark.parametrize("shape", [(), (2, 3)])
+def test_a_mask_without_axes_takes_what_it_picks(chosen: bool, shape: tuple[int, ...]) -> None:
+    x, mask = numbered(shape), np.array(chosen)
+    for item in (x[mask] * 10, np.full((1, *shape), 7, x.dtype), np.array(7, x.dtype)):
+        due, got = x.copy(), rnp.asarray(x)
+        due[mask] = item
+        got[rnp.asarray(mask)] = item
+        same(got, due)
+
+
 # What is assigned.
 
 
