@@ -19,6 +19,7 @@ services.provide(
     composite="rax.ops.composites:UserComposite",
     backward="rax.frontend.transforms:backward",
     array_namespace="rax.numpy.inspection:namespace",
+    special_namespace="rax.special:namespace",
 )
 
 _MODULES = ("nn", "numpy", "optim", "random", "special")

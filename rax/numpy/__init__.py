@@ -7,6 +7,9 @@ fix the shape; ``top_k`` and the segment reductions; ``float16``, ``bfloat16`` a
 kinds of float8; and symbolic sizes wherever a shape is given.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from rax.ir import services
 from rax.ir.types import (
     bfloat16,
     complex64,
@@ -316,3 +319,11 @@ __all__ += [
     "triu_indices", "triu_indices_from", "true_divide", "unravel_index", "unwrap", "vander", "vdot", "vecmat",
     "vectorize", "vsplit", "vstack",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # a type checker would take every name for an attribute
+
+    def __getattr__(name: str) -> Any:
+        """``special`` is :mod:`rax.special`, of the layer above: there SciPy looks for special functions of tensors."""
+        if name == "special":
+            return services.get("special_namespace")()
+        raise AttributeError(f"module 'rax.numpy' has no attribute {name!r}")

@@ -5,6 +5,9 @@ rounded to the dtype, and have derivatives in both modes and of every order. Whe
 no derivative, its documentation says what the derivative counts as.
 """
 
+import sys
+from types import ModuleType
+
 from rax.special.bessel import i0, i0e, i1, i1e
 from rax.special.error_functions import erf, erfc, erfcinv, erfcx, erfinv, log_ndtr, ndtr, ndtri
 from rax.special.gamma_functions import (
@@ -78,3 +81,8 @@ __all__ = [
     "xlogy",
     "zeta",
 ]
+
+
+def namespace() -> ModuleType:
+    """This module, as the ``special`` of an array's namespace."""
+    return sys.modules[__name__]
