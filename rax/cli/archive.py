@@ -64,7 +64,6 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
     Raises:
         RaxError: it cannot be written.
     """
-    path = path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
     scratch: Path | None = None
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

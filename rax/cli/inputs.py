@@ -16,6 +16,7 @@ from rax.ir.types import TensorType
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.binding import as_array
 
+_NOT_FINITE = re.compile(r"(?<![\w.])(?:(?P<nan>nan)|inf|infinity)(?!\w)", re.IGNORECASE)
 _MEMBER = re.compile(r"(?P<path>.+\.npz):(?P<key>.+)\Z")
 
 
@@ -93,7 +94,7 @@ class _Reader:
 
 def _parse(text: str, type: TensorType, name: str) -> Array:
     try:
-        value = json.loads(text)
+        value = json.loads(_NOT_FINITE.sub(lambda word: "NaN" if word["nan"] else "Infinity", text))
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, (bool, int, float, list)):

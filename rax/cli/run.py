@@ -28,7 +28,7 @@ _USAGE = "rax-run FILE[:ENTRY] [name=value ...] [options]"
 _DESCRIPTION = """\
 Run an entry of a saved program: on the inputs in the file, or on those given here.
 
-  name=0.5, name=[[1,2],[3,4]]   a number or nested list
+  name=0.5, name=[[1,2],[3,4]]   a number or nested list; nan and inf too
   name=@file.npy                 an array
   name=@file.npz:key             an array of an archive; without :key the one called like the input
   params=@weights.npz            every input params.…, by its full name or the part after the dot
@@ -106,11 +106,10 @@ def one_line(error: RaxError) -> str:
 
 def _run(options: argparse.Namespace) -> int:
     path, name = split_entry(options.file)
+    _refuse_what_excludes(options)
     if options.info:
         print("\n".join(describe_file(path, name)))
         return 0
-    if options.output and not Path(options.output).parent.is_dir():
-        raise RaxError(f"cannot write {options.output}: there is no folder {Path(options.output).parent}")
     program = load(path)
     if options.check:
         return _check(program, name, options)
@@ -128,6 +127,21 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_what_excludes(options: argparse.Namespace) -> None:
+    """Options that would be ignored, and an output that cannot be written, before anything runs."""
+    runs = options.inputs or options.output or options.steps is not None
+    if options.info and (runs or options.check):
+        raise RaxError("--info runs nothing", fix="leave out inputs, -o, --steps and --check")
+    if options.check and runs:
+        raise RaxError("--check runs on the file's own inputs", fix="leave out inputs, -o and --steps")
+    if options.output:
+        output = Path(options.output)
+        if output.suffix != ".npz":
+            raise RaxError(f"cannot write {output}: the outputs are an archive of arrays", fix=f"write -o {output}.npz")
+        if not output.parent.is_dir():
+            raise RaxError(f"cannot write {output}: there is no folder {output.parent}")
+
+
 def split_entry(text: str) -> tuple[Path, str | None]:
     """A file and the entry named behind a colon; a file that exists under the whole text is the file.
 
@@ -143,8 +157,6 @@ def split_entry(text: str) -> tuple[Path, str | None]:
 
 def _check(program: Program, name: str | None, options: argparse.Namespace) -> int:
     """Every entry that carries expected outputs, or the one named."""
-    if options.inputs or options.output or options.steps is not None:
-        raise RaxError("--check runs on the file's own inputs", fix="leave out inputs, -o and --steps")
     names = [entry for entry, example in program.examples.items() if example.outputs and name in (None, entry)]
     if not names:
         Entry(program, name or next(iter(program)))  # names an entry that does not exist

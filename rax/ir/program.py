@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Program(Mapping[str, Graph]):
 
     Raises:
         RaxError: an entry is no graph, or an example or ``main`` names no entry.
-        BindingError: a default or example does not fit the input or output it names.
+        BindingError: a default names no input of any entry, or a default or example does not fit what it names.
 
     Example:
         >>> import rax
@@ -90,6 +91,10 @@ class Program(Mapping[str, Graph]):
         self.examples: Mapping[str, Example] = dict(sorted((examples or {}).items()))
         only = next(iter(self._entries)) if len(self._entries) == 1 else None
         self.main = main or ("main" if "main" in self._entries else only)
+        if isinstance(main, Graph):
+            raise RaxError(
+                "main is the name of an entry, not a graph", fix='for an entry "main": Program({"main": graph})'
+            )
         for name in (*self.examples, *([self.main] if self.main else [])):
             if name not in self._entries:
                 raise RaxError(f"the program has no entry {name!r}", fix=f"it has {', '.join(self)}")
@@ -117,6 +122,12 @@ class Program(Mapping[str, Graph]):
                     sizes = zip(want.shape, have.shape, strict=True) if fits else ()
                     if not fits or any(isinstance(size, int) and size != got for size, got in sizes):
                         raise BindingError(f"{name!r} of entry {entry!r} is {want}, not {have}")
+        taken = {name for graph in self._entries.values() for name in graph.input_names}
+        for name in self.defaults:
+            if name not in taken:
+                near = difflib.get_close_matches(name, taken, n=1)
+                fix = f"did you mean {near[0]!r}?" if near else "leave it out, or give the entry that takes it"
+                raise BindingError(f"no entry takes the default {name!r}", fix=fix)
 
     def __getitem__(self, name: str) -> Graph:
         if name not in self._entries:

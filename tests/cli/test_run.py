@@ -89,14 +89,24 @@ def test_inputs_come_from_files(model: str, tmp_path: Path, capsys: pytest.Captu
         assert "scores: float32[1, 2] = [[0 6]]" in capsys.readouterr().out
 
 
-def test_outputs_are_written(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_outputs_are_written(model: str) -> None:
     assert main([model, "-o", "out.npz"]) == 0
     with np.load("out.npz") as archive:
         assert {name: archive[name].shape for name in archive.files} == {"digit": (3,), "scores": (3, 2), "mean": ()}
         assert archive["digit"].tolist() == [1, 0, 0]
     assert sorted(path.name for path in Path().iterdir()) == ["model.msgpack", "out.npz"]
-    capsys.readouterr()
-    assert refused(capsys, model, "-o", "no/out.npz") == "rax-run: cannot write no/out.npz: there is no folder no"
+
+
+def test_what_is_not_finite_is_written_as_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    x = new_input("x", tensor_type("n"))
+    save(Graph([x], [x], output_names=["y"]), "same.msgpack")
+    assert main(["same.msgpack", "x=[1,nan,inf,-inf]"]) == 0
+    assert main(["same.msgpack", "x=[NaN,Infinity,-Infinity]"]) == 0
+    assert capsys.readouterr().out == "y: float32[4] = [1 nan inf -inf]\ny: float32[3] = [nan inf -inf]\n"
+    scalar = new_input("x", tensor_type(()))
+    save(Graph([scalar], [scalar], output_names=["y"]), "scalar.msgpack")
+    assert main(["scalar.msgpack", "x=-inf"]) == 0
+    assert capsys.readouterr().out == "y = -inf\n"
 
 
 def test_bfloat16_goes_through_archives(capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,6 +238,13 @@ def test_check_proves_every_entry_or_says_what_differs(
         (["M:train", "--steps", "0"], "--steps is at least 1, not 0"),
         (["M", "--check", "labels=[1]"],
             "--check runs on the file's own inputs: leave out inputs, -o and --steps"),
+        (["M", "--info", "--check"], "--info runs nothing: leave out inputs, -o, --steps and --check"),
+        (["M", "--info", "labels=[1]"], "--info runs nothing: leave out inputs, -o, --steps and --check"),
+        (["M", "-o", "out.txt"], "cannot write out.txt: the outputs are an archive of arrays: write -o out.txt.npz"),
+        (["M", "-o", "no/out.npz"], "cannot write no/out.npz: there is no folder no"),
+        (["M", "images=[[1,2,3,nano]]"],
+            "images=[[1,2,3,nano]] is no number or list of numbers: write images=0.5, images=[1,2] or images=@file.npy"),
+        (["M", "labels=[inf]"], "labels holds floating-point numbers, the graph takes int64"),
         (["M:train", "--check"], "entry 'train' carries no expected outputs"),
         (["M", "--steps", "many"], "argument --steps: invalid int value: 'many'"),
         (["M", "--backend", "abacus"],

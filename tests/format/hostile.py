@@ -263,6 +263,10 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     "a default of another shape": (
         put("defaults", "params.w")(3), "bad-program", "header", "'params.w' of entry 'predict' is float32[3]",
     ),
+    "a default of no input": (
+        lambda h: h["defaults"].update(nothing=h["defaults"]["params.w"]), "bad-program", "header",
+        "no entry takes the default 'nothing'",
+    ),
     "an expected output of no output": (
         put("examples", "predict", "outputs")({"thin": 0}), "bad-program", "header", "entry 'predict' has no 'thin'",
     ),
