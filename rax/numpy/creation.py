@@ -30,7 +30,7 @@ _FAR = 2**62  # beyond every diagonal, and a row number can be added to it
 _DEFAULTS: dict[str, DType] = {"float64": float32, "complex128": complex64}
 
 
-def asarray(obj: Any, /, *, dtype: object = None, device: str | None = None, copy: bool | None = None) -> Tensor:
+def asarray(obj: Any, /, dtype: object = None, *, device: str | None = None, copy: bool | None = None) -> Tensor:
     """A tensor from data.
 
     Args:
@@ -115,7 +115,7 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
     return Tensor(constant(np.from_dlpack(x)))
 
 
-def full(shape: ShapeLike, fill_value: TensorLike, *, dtype: object = None, device: str | None = None) -> Tensor:
+def full(shape: ShapeLike, fill_value: TensorLike, dtype: object = None, *, device: str | None = None) -> Tensor:
     """One number everywhere.
 
     Args:
@@ -134,7 +134,7 @@ def full(shape: ShapeLike, fill_value: TensorLike, *, dtype: object = None, devi
     return Tensor(broadcast_to(value, as_shape(shape)))
 
 
-def full_like(x: TensorLike, /, fill_value: TensorLike, *, dtype: object = None, device: str | None = None) -> Tensor:
+def full_like(x: TensorLike, /, fill_value: TensorLike, dtype: object = None, *, device: str | None = None) -> Tensor:
     """One number everywhere, in the shape and dtype of ``x``.
 
     Example:
@@ -145,7 +145,7 @@ def full_like(x: TensorLike, /, fill_value: TensorLike, *, dtype: object = None,
     return full(like.shape, fill_value, dtype=like.dtype if dtype is None else dtype, device=device)
 
 
-def zeros(shape: ShapeLike, *, dtype: object = None, device: str | None = None) -> Tensor:
+def zeros(shape: ShapeLike, dtype: object = None, *, device: str | None = None) -> Tensor:
     """Zeros; float32 unless a dtype is given.
 
     Example:
@@ -155,7 +155,7 @@ def zeros(shape: ShapeLike, *, dtype: object = None, device: str | None = None) 
     return full(shape, 0, dtype=dtype or float32, device=device)
 
 
-def zeros_like(x: TensorLike, /, *, dtype: object = None, device: str | None = None) -> Tensor:
+def zeros_like(x: TensorLike, /, dtype: object = None, *, device: str | None = None) -> Tensor:
     """Zeros in the shape and dtype of ``x``.
 
     Example:
@@ -165,7 +165,7 @@ def zeros_like(x: TensorLike, /, *, dtype: object = None, device: str | None = N
     return full_like(x, 0, dtype=dtype, device=device)
 
 
-def ones(shape: ShapeLike, *, dtype: object = None, device: str | None = None) -> Tensor:
+def ones(shape: ShapeLike, dtype: object = None, *, device: str | None = None) -> Tensor:
     """Ones; float32 unless a dtype is given.
 
     Example:
@@ -175,7 +175,7 @@ def ones(shape: ShapeLike, *, dtype: object = None, device: str | None = None) -
     return full(shape, 1, dtype=dtype or float32, device=device)
 
 
-def ones_like(x: TensorLike, /, *, dtype: object = None, device: str | None = None) -> Tensor:
+def ones_like(x: TensorLike, /, dtype: object = None, *, device: str | None = None) -> Tensor:
     """Ones in the shape and dtype of ``x``.
 
     Example:
@@ -185,7 +185,7 @@ def ones_like(x: TensorLike, /, *, dtype: object = None, device: str | None = No
     return full_like(x, 1, dtype=dtype, device=device)
 
 
-def empty(shape: ShapeLike, *, dtype: object = None, device: str | None = None) -> Tensor:
+def empty(shape: ShapeLike, dtype: object = None, *, device: str | None = None) -> Tensor:
     """A tensor whose elements do not matter: zeros, so that results never vary.
 
     Example:
@@ -195,7 +195,7 @@ def empty(shape: ShapeLike, *, dtype: object = None, device: str | None = None) 
     return zeros(shape, dtype=dtype, device=device)
 
 
-def empty_like(x: TensorLike, /, *, dtype: object = None, device: str | None = None) -> Tensor:
+def empty_like(x: TensorLike, /, dtype: object = None, *, device: str | None = None) -> Tensor:
     """A tensor whose elements do not matter, in the shape and dtype of ``x``.
 
     Example:
@@ -206,8 +206,8 @@ def empty_like(x: TensorLike, /, *, dtype: object = None, device: str | None = N
 
 
 def arange(
-    start: float | Dim | Tensor, /, stop: float | Dim | Tensor | None = None, step: float | Tensor = 1, *,
-    dtype: object = None, device: str | None = None,
+    start: float | Dim | Tensor, /, stop: float | Dim | Tensor | None = None, step: float | Tensor = 1,
+    dtype: object = None, *, device: str | None = None,
 ) -> Tensor:  # fmt: skip
     """The numbers ``start, start + step, …`` below ``stop``.
 
@@ -283,8 +283,8 @@ def linspace(
 
 
 def eye(
-    n_rows: SizeLike, n_cols: SizeLike | None = None, /, *,
-    k: int = 0, dtype: object = None, device: str | None = None,
+    n_rows: SizeLike, n_cols: SizeLike | None = None, /,
+    k: int = 0, *, dtype: object = None, device: str | None = None,
 ) -> Tensor:  # fmt: skip
     """Ones on a diagonal, zeros elsewhere.
 
@@ -313,7 +313,7 @@ def _grid(rows: Size, columns: Size, k: int) -> tuple[Value, Value]:
     return add(down, scalar(k, int64)) if k else down, iota(columns)
 
 
-def tril(x: TensorLike, /, *, k: int = 0) -> Tensor:
+def tril(x: TensorLike, /, k: int = 0) -> Tensor:
     """The lower triangles of matrices, zeros above.
 
     Args:
@@ -331,7 +331,7 @@ def tril(x: TensorLike, /, *, k: int = 0) -> Tensor:
     return _triangle(x, k, lower=True)
 
 
-def triu(x: TensorLike, /, *, k: int = 0) -> Tensor:
+def triu(x: TensorLike, /, k: int = 0) -> Tensor:
     """The upper triangles of matrices, zeros below.
 
     Args:

@@ -33,7 +33,7 @@ __all__ = [
 _LAST = (-2, -1)
 
 
-def fft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+def fft(x: TensorLike, /, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The discrete Fourier transform along an axis: ``y[k] = sum of x[j] exp(-2 pi i j k / n)``.
 
     Args:
@@ -58,7 +58,7 @@ def fft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: st
     return Tensor(_complex(_complexes(x), n, axis, norm, inverse=False))
 
 
-def ifft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+def ifft(x: TensorLike, /, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The inverse of :func:`fft`: ``y[k] = sum of x[j] exp(2 pi i j k / n) / n``.
 
     Args:
@@ -80,7 +80,7 @@ def ifft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: s
 
 
 def fftn(
-    x: TensorLike, /, *,
+    x: TensorLike, /,
     s: Sequence[SizeLike] | None = None, axes: Sequence[int] | None = None, norm: str = "backward",
 ) -> Tensor:  # fmt: skip
     """The discrete Fourier transform along several axes.
@@ -105,7 +105,7 @@ def fftn(
 
 
 def ifftn(
-    x: TensorLike, /, *,
+    x: TensorLike, /,
     s: Sequence[SizeLike] | None = None, axes: Sequence[int] | None = None, norm: str = "backward",
 ) -> Tensor:  # fmt: skip
     """The inverse of :func:`fftn`, with its arguments and errors.
@@ -119,7 +119,7 @@ def ifftn(
     return Tensor(_several(_complexes(x), s, axes, norm, inverse=True))
 
 
-def rfft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+def rfft(x: TensorLike, /, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The discrete Fourier transform of real numbers: the first half of it, which the rest mirrors.
 
     Args:
@@ -144,7 +144,7 @@ def rfft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: s
     return Tensor(_of_reals(_reals(x, "rfft"), n, axis, norm, inverse=False))
 
 
-def irfft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+def irfft(x: TensorLike, /, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The inverse of :func:`rfft`: real numbers from the first half of their transform.
 
     Args:
@@ -171,7 +171,7 @@ def irfft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: 
 
 
 def rfftn(
-    x: TensorLike, /, *,
+    x: TensorLike, /,
     s: Sequence[SizeLike] | None = None, axes: Sequence[int] | None = None, norm: str = "backward",
 ) -> Tensor:  # fmt: skip
     """The discrete Fourier transform of real numbers along several axes: :func:`rfft` along the last.
@@ -200,7 +200,7 @@ def rfftn(
 
 
 def irfftn(
-    x: TensorLike, /, *,
+    x: TensorLike, /,
     s: Sequence[SizeLike] | None = None, axes: Sequence[int] | None = None, norm: str = "backward",
 ) -> Tensor:  # fmt: skip
     """The inverse of :func:`rfftn`: :func:`irfft` along the last axis.
@@ -228,7 +228,7 @@ def irfftn(
     return Tensor(_to_reals(whole, sizes[-1], places[-1], norm, inverse=True))
 
 
-def hfft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+def hfft(x: TensorLike, /, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The discrete Fourier transform, which is real, of a signal whose other half mirrors the one given.
 
     Args:
@@ -249,7 +249,7 @@ def hfft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: s
     return Tensor(_to_reals(complex_parts.conj(_complexes(x)), n, axis, norm, inverse=False))
 
 
-def ihfft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+def ihfft(x: TensorLike, /, n: SizeLike | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The inverse of :func:`hfft`: the first half of it, which the rest mirrors.
 
     Args:
@@ -271,7 +271,7 @@ def ihfft(x: TensorLike, /, *, n: SizeLike | None = None, axis: int = -1, norm: 
 
 
 def fft2(
-    x: TensorLike, /, *, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
+    x: TensorLike, /, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
 ) -> Tensor:
     """:func:`fftn` along the last two axes, or those given; its arguments and errors otherwise.
 
@@ -284,7 +284,7 @@ def fft2(
 
 
 def ifft2(
-    x: TensorLike, /, *, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
+    x: TensorLike, /, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
 ) -> Tensor:
     """:func:`ifftn` along the last two axes, or those given; its arguments and errors otherwise.
 
@@ -298,7 +298,7 @@ def ifft2(
 
 
 def rfft2(
-    x: TensorLike, /, *, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
+    x: TensorLike, /, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
 ) -> Tensor:
     """:func:`rfftn` along the last two axes, or those given; its arguments and errors otherwise.
 
@@ -311,7 +311,7 @@ def rfft2(
 
 
 def irfft2(
-    x: TensorLike, /, *, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
+    x: TensorLike, /, s: Sequence[SizeLike] | None = None, axes: Sequence[int] = _LAST, norm: str = "backward"
 ) -> Tensor:
     """:func:`irfftn` along the last two axes, or those given; its arguments and errors otherwise.
 
@@ -323,7 +323,7 @@ def irfft2(
     return irfftn(x, s=s, axes=axes, norm=norm)
 
 
-def fftfreq(n: SizeLike, /, *, d: float = 1.0, dtype: object = None, device: str | None = None) -> Tensor:
+def fftfreq(n: SizeLike, /, d: float = 1.0, *, dtype: object = None, device: str | None = None) -> Tensor:
     """The frequencies that the elements of :func:`fft` belong to: 0 and up, then the negative ones.
 
     Args:
@@ -347,7 +347,7 @@ def fftfreq(n: SizeLike, /, *, d: float = 1.0, dtype: object = None, device: str
     return _frequencies(signed, size, d, dtype, device)
 
 
-def rfftfreq(n: SizeLike, /, *, d: float = 1.0, dtype: object = None, device: str | None = None) -> Tensor:
+def rfftfreq(n: SizeLike, /, d: float = 1.0, *, dtype: object = None, device: str | None = None) -> Tensor:
     """The frequencies that the elements of :func:`rfft` belong to.
 
     Args:
@@ -368,7 +368,7 @@ def rfftfreq(n: SizeLike, /, *, d: float = 1.0, dtype: object = None, device: st
     return _frequencies(iota(half_size(size)), size, d, dtype, device)
 
 
-def fftshift(x: TensorLike, /, *, axes: Axes = None) -> Tensor:
+def fftshift(x: TensorLike, /, axes: Axes = None) -> Tensor:
     """The halves of axes swapped, so that what belongs to frequency 0 comes to the middle.
 
     Args:
@@ -382,7 +382,7 @@ def fftshift(x: TensorLike, /, *, axes: Axes = None) -> Tensor:
     return _turned(x, axes, lambda size: size - floor_divide(size, 2))
 
 
-def ifftshift(x: TensorLike, /, *, axes: Axes = None) -> Tensor:
+def ifftshift(x: TensorLike, /, axes: Axes = None) -> Tensor:
     """The inverse of :func:`fftshift`; the two differ where the size is odd.
 
     Args:

@@ -12,7 +12,7 @@ from rax.ops import indexing as indexing_ops
 from rax.ops.algebra import broadcast_to
 
 
-def take(x: TensorLike, indices: TensorLike, /, *, axis: int | None = None) -> Tensor:
+def take(x: TensorLike, indices: TensorLike, /, axis: int | None = None) -> Tensor:
     """The parts of ``x`` along an axis that integers pick.
 
     Args:
@@ -34,7 +34,7 @@ def take(x: TensorLike, indices: TensorLike, /, *, axis: int | None = None) -> T
     return Tensor(indexing.get(value, (*[slice(None)] * place, as_value(indices))))
 
 
-def take_along_axis(x: TensorLike, indices: TensorLike, /, *, axis: int = -1) -> Tensor:
+def take_along_axis(x: TensorLike, indices: TensorLike, /, axis: int = -1) -> Tensor:
     """From each vector along an axis the elements that the integers in its place pick.
 
     Args:

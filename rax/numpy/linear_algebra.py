@@ -52,7 +52,7 @@ def matrix_transpose(x: TensorLike, /) -> Tensor:
     return Tensor(application.matrix_transpose(as_value(x)))
 
 
-def tensordot(x1: TensorLike, x2: TensorLike, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
+def tensordot(x1: TensorLike, x2: TensorLike, /, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
     """The sum of products over some axes of two tensors.
 
     Args:

@@ -76,7 +76,7 @@ def broadcast_to(x: TensorLike, /, shape: ShapeLike) -> Tensor:
     return Tensor(algebra.broadcast_to(as_value(x), as_shape(shape)))
 
 
-def concat(arrays: Sequence[TensorLike], /, *, axis: int | None = 0) -> Tensor:
+def concat(arrays: Sequence[TensorLike], /, axis: int | None = 0) -> Tensor:
     """Tensors joined along an axis they all have.
 
     Args:
@@ -119,7 +119,7 @@ def expand_dims(x: TensorLike, /, axis: int | Sequence[int]) -> Tensor:
     return Tensor(shape_ops.expand_dims(value, as_axes(axis, value.ndim + len(as_list(axis)))))
 
 
-def flip(x: TensorLike, /, *, axis: Axes = None) -> Tensor:
+def flip(x: TensorLike, /, axis: Axes = None) -> Tensor:
     """Some axes in reverse order; all for None.
 
     Example:
@@ -181,7 +181,7 @@ def permute_dims(x: TensorLike, /, axes: Sequence[int]) -> Tensor:
     return Tensor(shape_ops.permute_dims(value, order))
 
 
-def repeat(x: TensorLike, repeats: TensorLike, /, *, axis: int | None = None) -> Tensor:
+def repeat(x: TensorLike, repeats: TensorLike, /, axis: int | None = None) -> Tensor:
     """Each element repeated in place.
 
     Args:
@@ -267,7 +267,7 @@ def _left_over(x: Value, rest: Shape) -> Size:
     return left
 
 
-def roll(x: TensorLike, /, shift: int | Sequence[int], *, axis: Axes = None) -> Tensor:
+def roll(x: TensorLike, /, shift: int | Sequence[int], axis: Axes = None) -> Tensor:
     """Elements moved along axes; what leaves at one end comes in at the other.
 
     Args:
@@ -329,7 +329,7 @@ def squeeze(x: TensorLike, /, axis: int | Sequence[int]) -> Tensor:
     return Tensor(shape_ops.reshape(value, tuple(s for place, s in enumerate(value.shape) if place not in axes)))
 
 
-def stack(arrays: Sequence[TensorLike], /, *, axis: int = 0) -> Tensor:
+def stack(arrays: Sequence[TensorLike], /, axis: int = 0) -> Tensor:
     """Tensors of one shape joined along a new axis; dtypes are promoted.
 
     Raises:

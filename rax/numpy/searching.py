@@ -30,7 +30,7 @@ _STATIC = (
 )
 
 
-def argmax(x: TensorLike, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+def argmax(x: TensorLike, /, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
     """The position of the largest element along an axis, the first of equals; int64.
 
     Args:
@@ -49,7 +49,7 @@ def argmax(x: TensorLike, /, *, axis: int | None = None, keepdims: bool = False)
     return _position(reduction.ArgMax, x, axis, keepdims)
 
 
-def argmin(x: TensorLike, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+def argmin(x: TensorLike, /, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
     """The position of the smallest element along an axis, the first of equals; int64.
 
     Args:
@@ -79,7 +79,7 @@ def _position(op: type[reduction.Position], x: TensorLike, axis: int | None, kee
     return Tensor(reshape(result, (1,) * value.ndim) if keepdims else result)
 
 
-def count_nonzero(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+def count_nonzero(x: TensorLike, /, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
     """The number of elements along axes that are not 0; int64.
 
     Example:
@@ -186,7 +186,7 @@ def _first_nonzero(x: Value, size: SizeLike, fill_value: int | Sequence[int]) ->
     return tuple(reversed(positions))
 
 
-def searchsorted(x1: TensorLike, x2: TensorLike, /, *, side: str = "left", sorter: TensorLike | None = None) -> Tensor:
+def searchsorted(x1: TensorLike, x2: TensorLike, /, side: str = "left", *, sorter: TensorLike | None = None) -> Tensor:
     """Where values belong in a sorted vector; int64.
 
     Args:

@@ -11,7 +11,7 @@ from rax.ops import sorting
 from rax.ops.selection import cast
 
 
-def argsort(x: TensorLike, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+def argsort(x: TensorLike, /, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
     """The positions that sort ``x`` along an axis; int64.
 
     Args:
@@ -30,7 +30,7 @@ def argsort(x: TensorLike, /, *, axis: int = -1, descending: bool = False, stabl
     return Tensor(sorting.ArgSort(place, descending)(value))
 
 
-def sort(x: TensorLike, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+def sort(x: TensorLike, /, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
     """The elements in order along an axis; NaN counts as the largest number.
 
     Args:

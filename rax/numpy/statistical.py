@@ -24,7 +24,7 @@ def _summed(x: TensorLike, dtype: object) -> Value:
     return cast(value, wide.get(value.dtype.kind, value.dtype))
 
 
-def sum(x: TensorLike, /, *, axis: Axes = None, dtype: object = None, keepdims: bool = False) -> Tensor:
+def sum(x: TensorLike, /, axis: Axes = None, dtype: object = None, *, keepdims: bool = False) -> Tensor:
     """The sum along axes; 0 of no elements.
 
     Args:
@@ -43,7 +43,7 @@ def sum(x: TensorLike, /, *, axis: Axes = None, dtype: object = None, keepdims: 
     return with_axes(Sum(axes)(value), axes, keepdims)
 
 
-def prod(x: TensorLike, /, *, axis: Axes = None, dtype: object = None, keepdims: bool = False) -> Tensor:
+def prod(x: TensorLike, /, axis: Axes = None, dtype: object = None, *, keepdims: bool = False) -> Tensor:
     """The product along axes; 1 of no elements.
 
     Args:
@@ -62,7 +62,7 @@ def prod(x: TensorLike, /, *, axis: Axes = None, dtype: object = None, keepdims:
     return with_axes(reduction.Prod(axes)(value), axes, keepdims)
 
 
-def max(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+def max(x: TensorLike, /, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
     """The largest element along axes; NaN if there is a NaN.
 
     Args:
@@ -84,7 +84,7 @@ def max(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tenso
     return with_axes(result, axes, keepdims)
 
 
-def min(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+def min(x: TensorLike, /, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
     """The smallest element along axes; NaN if there is a NaN.
 
     Args:
@@ -106,7 +106,7 @@ def min(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tenso
     return with_axes(result, axes, keepdims)
 
 
-def mean(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+def mean(x: TensorLike, /, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
     """The arithmetic mean along axes; integers count as float32.
 
     Args:
@@ -124,7 +124,7 @@ def mean(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tens
     return with_axes(reduction.Mean(axes)(value), axes, keepdims)
 
 
-def var(x: TensorLike, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+def var(x: TensorLike, /, axis: Axes = None, *, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """The variance along axes: the mean squared distance from the mean.
 
     Args:
@@ -143,7 +143,7 @@ def var(x: TensorLike, /, *, axis: Axes = None, correction: float = 0.0, keepdim
     return with_axes(reduction.Variance(axes, float(correction))(value), axes, keepdims)
 
 
-def std(x: TensorLike, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+def std(x: TensorLike, /, axis: Axes = None, *, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """The standard deviation along axes: the square root of the variance.
 
     Args:

@@ -15,7 +15,7 @@ from rax.ops.selection import cast
 from rax.ops.shape import Concat, slice_axis
 
 
-def all(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+def all(x: TensorLike, /, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
     """Whether every element along axes is true, that is not 0; true of none.
 
     Example:
@@ -28,7 +28,7 @@ def all(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tenso
     return with_axes(reduction.AllTrue(axes)(value), axes, keepdims)
 
 
-def any(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+def any(x: TensorLike, /, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
     """Whether some element along axes is true, that is not 0; false of none.
 
     Example:

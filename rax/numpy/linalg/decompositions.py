@@ -118,7 +118,7 @@ def cholesky(x: TensorLike, /, *, upper: bool = False) -> Tensor:
     return Tensor(adjoint(factor) if upper else factor)
 
 
-def qr(x: TensorLike, /, *, mode: str = "reduced") -> QrResult:
+def qr(x: TensorLike, /, mode: str = "reduced") -> QrResult:
     """``x = Q @ R``, with orthonormal columns and an upper triangle whose diagonal is real.
 
     Args:
@@ -172,7 +172,7 @@ def lu(x: TensorLike, /) -> LuResult:
     return LuResult(*map(Tensor, (permutation, add(lower, ones), upper)))
 
 
-def svd(x: TensorLike, /, *, full_matrices: bool = True) -> SvdResult:
+def svd(x: TensorLike, /, full_matrices: bool = True) -> SvdResult:
     """``x = U @ diag(S) @ Vh``, the singular value decomposition.
 
     Args:
