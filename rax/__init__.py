@@ -20,6 +20,7 @@ services.provide(
     backward="rax.frontend.transforms:backward",
     array_namespace="rax.numpy.inspection:namespace",
     special_namespace="rax.special:namespace",
+    missing="rax.frontend.names:missing",
 )
 
 _MODULES = ("nn", "numpy", "optim", "random", "special")
@@ -161,7 +162,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"rax.{name}")
     if name not in _NAMES:
-        raise AttributeError(f"module 'rax' has no attribute {name!r}")
+        raise services.get("missing")(__name__, name)
     value = getattr(importlib.import_module(_NAMES[name]), name)
     globals()[name] = value
     return value

@@ -83,7 +83,7 @@ OPTIMIZERS: dict[str, tuple[optim.Optimizer, Callable[[], Update]]] = {
         lambda: torch_sgd(0.1, 0.9, True, 0.01),
     ),
     "adam": (optim.adam(), lambda: torch_adam(1e-3, 0.9, 0.999, 1e-8)),
-    "adam, no mean": (optim.adam(0.1, b1=0.0, b2=0.5, eps=0.1), lambda: torch_adam(0.1, 0.0, 0.5, 0.1)),
+    "adam, no mean": (optim.adam(0.1, b1=0.0, b2=0.5, epsilon=0.1), lambda: torch_adam(0.1, 0.0, 0.5, 0.1)),
     "adamw": (optim.adamw(0.1), lambda: torch_adam(0.1, 0.9, 0.999, 1e-8, 1e-2)),
     "rmsprop": (optim.rmsprop(), lambda: torch_rmsprop(1e-2, 0.99, 1e-8)),
     "rmsprop, momentum": (optim.rmsprop(0.1, 0.9, 1e-3, 0.5), lambda: torch_rmsprop(0.1, 0.9, 1e-3, 0.5)),
@@ -182,7 +182,7 @@ def test_optimisers_reach_the_minimum() -> None:
 
 def test_adam_corrects_the_first_steps_exactly_in_float32() -> None:
     """With ``1 - b2**t`` computed from a rounded b2, the first step would be 3e-5 off."""
-    opt = optim.adam(1.0, eps=0.0)
+    opt = optim.adam(1.0, epsilon=0.0)
     new, _ = opt.update(np.zeros(1, "float32"), np.full(1, 0.1, "float32"), opt.init(np.zeros(1, "float32")))
     assert abs(float(new[0]) + 1) < 5e-7
 
@@ -190,7 +190,7 @@ def test_adam_corrects_the_first_steps_exactly_in_float32() -> None:
 def test_half_parameters_stay_half() -> None:
     for dtype in ("float16", "bfloat16"):
         start = rnp.ones((2,), dtype=dtype)
-        opt = optim.adam(optim.constant(0.5), eps=1e-4)
+        opt = optim.adam(optim.constant(0.5), epsilon=1e-4)
         new, state = opt.update(start, start, opt.init(start))
         assert {new.dtype.name, state["mean"].dtype.name} == {dtype}
         np.testing.assert_allclose(new.numpy().astype("float32"), 0.5, atol=0.01)

@@ -22,10 +22,12 @@ OPERATORS: Final = {name: (f"__{part}__", f"__r{part}__") for name, part in _ARI
 }
 """Ufuncs that an operator between an array and a tensor calls: its method on the left and on the right operand."""
 
-_NAMES: Final = {
+NAMES: Final = {
     "amax": "max", "amin": "min", "around": "round", "copy": "asarray", "fabs": "abs", "flatten": "reshape",
     "unique": "unique_values",
 }  # fmt: skip
+"""Names of NumPy's that ``rax.numpy`` has under another."""
+
 _REDUCTIONS: Final = {
     "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any",
 }  # fmt: skip
@@ -39,8 +41,8 @@ def counterpart(name: str, module: str = "") -> str:
     path = "rax.numpy"
     if section and hasattr(place, section):
         place, path = getattr(place, section), f"{path}.{section}"
-    ours = name if name in getattr(place, "__all__", ()) else _NAMES.get(name, "")
-    found = getattr(place, ours, None)
+    ours = name if name in getattr(place, "__all__", ()) else NAMES.get(name, "")
+    found = vars(place).get(ours)
     return f"{path}.{ours}" if callable(found) and not isinstance(found, (type, ModuleType)) else ""
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 from rax.frontend import indexing
 from rax.frontend.application import add, apply_elementwise, matmul, matrix_transpose, power
 from rax.frontend.evaluation import RETURN, concrete, unbound_dims, unbound_inputs
+from rax.frontend.names import elsewhere
 from rax.frontend.numpy_calls import OPERATORS, advice, counterpart, ufunc_counterpart
 from rax.frontend.promotion import Handle, as_value, is_operand
 from rax.ir import services, trail
@@ -25,6 +26,10 @@ from rax.ops.shape import permute_dims
 _BRANCH = "use rax.cond or rax.numpy.where for if, rax.while_loop for while, and & | ~ for and, or, not"
 _API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 _COUNT = "fix the size in the spec, loop with rax.fori_loop or rax.scan, or use Python numbers as sizes and indices"
+
+
+_ATTRIBUTES: Final = {"at": "x[i] = v", "grad": "what loss.backward(params) returns"}
+"""In place of attributes that arrays of other libraries have."""
 
 
 class Tensor(Handle):
@@ -51,8 +56,9 @@ class Tensor(Handle):
 
         def __getattr__(self, name: str) -> Any:
             # Met only where there is no such attribute: most often one of NumPy's methods.
-            function = "" if name.startswith("_") else counterpart(name)
-            hint = f"\n  fix: use {function}(x)" if function else ""
+            path = "" if name.startswith("_") else counterpart(name) or elsewhere(name)
+            way = _ATTRIBUTES.get(name) or (f"{path}(x)" if path else "")
+            hint = f"\n  fix: use {way}" if way else ""
             raise AttributeError(f"a Tensor has no attribute {name!r}{hint}", name=name, obj=self)
 
     @property

@@ -6,17 +6,32 @@ which drawings group them. Images and other signals come as ``(N, C, *spatial)``
 ``(N, time, features)``.
 """
 
+from typing import TYPE_CHECKING
+
+from rax.frontend.names import missing
 from rax.nn.activations import (
+    celu,
+    elu,
     gelu,
     glu,
+    hard_sigmoid,
+    hard_silu,
+    hard_swish,
+    hard_tanh,
     identity,
+    leaky_relu,
     log1mexp,
     log_sigmoid,
     mish,
+    relu,
+    relu6,
+    selu,
     sigmoid,
     silu,
     soft_sign,
     softplus,
+    sparse_plus,
+    sparse_sigmoid,
     squareplus,
     swish,
     tanh,
@@ -65,21 +80,16 @@ from rax.nn.normalization import (
     layer_norm,
     rms_norm,
     spectral_norm,
+    standardize,
     weight_standardization,
 )
-from rax.nn.piecewise import (
-    celu,
-    elu,
-    hard_sigmoid,
-    hard_silu,
-    hard_swish,
-    hard_tanh,
-    leaky_relu,
-    relu,
-    relu6,
-    selu,
-    sparse_plus,
-    sparse_sigmoid,
+from rax.nn.pair_losses import (
+    contrastive_loss,
+    cosine_embedding_loss,
+    cosine_similarity,
+    info_nce,
+    nt_xent,
+    triplet_margin_loss,
 )
 from rax.nn.pooling import (
     adaptive_avg_pool,
@@ -101,15 +111,7 @@ from rax.nn.quantization import (
     widening_matmul,
 )
 from rax.nn.recurrent import gru, gru_cell, gru_init, lstm, lstm_cell, lstm_init, rnn, rnn_cell, rnn_init
-from rax.nn.similarity import (
-    contrastive_loss,
-    cosine_embedding_loss,
-    cosine_similarity,
-    info_nce,
-    nt_xent,
-    triplet_margin_loss,
-)
-from rax.nn.softmax import log_softmax, softmax, standardize
+from rax.nn.softmax import log_softmax, softmax
 from rax.special.logarithms import logsumexp
 
 __all__ = [
@@ -129,3 +131,9 @@ __all__ = [
     "sparse_sigmoid", "spatial_dropout", "spectral_norm", "squareplus", "standardize", "swish", "tanh",
     "triplet_margin_loss", "upsample", "variance_scaling", "weight_standardization", "widening_matmul",
 ]  # fmt: skip
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
+
+    def __getattr__(name: str) -> object:
+        raise missing(__name__, name)

@@ -12,7 +12,7 @@ from rax.ir.dims import Shape
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.trail import scope
 from rax.ir.types import float32
-from rax.nn.piecewise import SELU_ALPHA, SELU_SCALE
+from rax.nn.activations import SELU_ALPHA, SELU_SCALE
 from rax.numpy.common import inexact
 
 

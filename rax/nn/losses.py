@@ -17,8 +17,7 @@ from rax.ir.dims import Size
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.trail import scope
 from rax.ir.types import float32
-from rax.nn.activations import softplus
-from rax.nn.piecewise import relu
+from rax.nn.activations import relu, softplus
 from rax.nn.softmax import log_softmax
 from rax.numpy.common import inexact
 from rax.ops.creation import dim_size

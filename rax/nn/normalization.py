@@ -17,7 +17,8 @@ from rax.ir.dims import Size
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.trail import scope
 from rax.ir.types import TensorType, float32, normalize_axis
-from rax.numpy.common import inexact
+from rax.nn.softmax import as_mask
+from rax.numpy.common import as_axis, inexact
 from rax.ops.algebra import full
 from rax.ops.creation import dim_size
 from rax.ops.normalization import LayerNorm
@@ -325,3 +326,46 @@ def spectral_norm(
 
 def _unit(x: Tensor, epsilon: float) -> Tensor:
     return x / rnp.maximum(rnp.sqrt(rnp.sum(rnp.square(x))), epsilon)
+
+
+def standardize(
+    x: TensorLike,
+    axis: int = -1,
+    mean: TensorLike | None = None,
+    variance: TensorLike | None = None,
+    epsilon: float = 1e-5,
+    where: TensorLike | None = None,
+) -> Tensor:
+    """``(x - mean) / sqrt(variance + epsilon)``, by default with the mean and variance along an axis.
+
+    Args:
+        x: any shape with that axis.
+        axis: the axis the statistics are over.
+        mean: statistics to use instead; they broadcast against ``x``.
+        variance: likewise.
+        epsilon: keeps the divisor from 0.
+        where: bools that broadcast against ``x``: what the statistics are of. Of nothing, they are 0.
+
+    Raises:
+        TypeInferenceError: the mask is not of bools.
+
+    Example:
+        >>> standardize(rnp.asarray([1.0, 3.0]), epsilon=0.0)
+        Tensor([-1.,  1.], dtype=float32)
+    """
+    given = Tensor(inexact(x, float32))
+    place = as_axis(axis, given.ndim)
+    with scope("standardize"):
+        value = rnp.astype(given, computing_dtype(given.dtype))
+        counted = rnp.ones_like(value)
+        if where is not None:
+            counted = rnp.where(as_mask(where, "standardize"), counted, 0.0)
+        count = rnp.maximum(rnp.sum(counted, axis=place, keepdims=True), 1.0)
+
+        def average(numbers: Tensor) -> Tensor:
+            return rnp.sum(rnp.where(counted > 0, numbers, 0.0), axis=place, keepdims=True) / count
+
+        center = average(value) if mean is None else rnp.astype(as_tensor(mean), value.dtype)
+        apart = value - center
+        spread = average(rnp.square(apart)) if variance is None else rnp.astype(as_tensor(variance), value.dtype)
+        return rnp.astype(apart / rnp.sqrt(spread + epsilon), given.dtype)

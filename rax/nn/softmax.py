@@ -1,4 +1,4 @@
-"""Softmax and its kin along one axis: with a mask, for masked elements; and standardisation.
+"""Softmax and its logarithm along one axis, with a mask for those that take no part.
 
 ``where`` names the elements that take part; the others count as -inf. Half types are computed in
 float32, integers become float32.
@@ -20,7 +20,8 @@ from rax.ops.normalization import LogSoftmax, Softmax
 from rax.ops.reduction import computing_dtype
 
 
-def _mask(where: TensorLike, name: str) -> Tensor:
+def as_mask(where: TensorLike, name: str) -> Tensor:
+    """What a function's argument ``where`` says takes part; an error if it is not of bools."""
     mask = as_tensor(where)
     if mask.dtype is not bool_:
         raise TypeInferenceError(f"{name}: where is a mask of bools, not {mask.value.type}", fix="compare it first")
@@ -65,7 +66,7 @@ def softmax(x: TensorLike, axis: int = -1, where: TensorLike | None = None) -> T
     if where is None:
         return Tensor(Softmax(place)(value))
     with scope("softmax"):
-        _, weights, total = _weights(Tensor(value), _mask(where, "softmax"), place)
+        _, weights, total = _weights(Tensor(value), as_mask(where, "softmax"), place)
         return rnp.astype(weights / total, value.dtype)
 
 
@@ -89,49 +90,6 @@ def log_softmax(x: TensorLike, axis: int = -1, where: TensorLike | None = None) 
     if where is None:
         return Tensor(LogSoftmax(place)(value))
     with scope("log_softmax"):
-        mask = _mask(where, "log_softmax") & (Tensor(value) != -math.inf)
+        mask = as_mask(where, "log_softmax") & (Tensor(value) != -math.inf)
         lowered, _, total = _weights(Tensor(value), mask, place)
         return rnp.astype(rnp.where(mask, lowered - rnp.log(total), -math.inf), value.dtype)
-
-
-def standardize(
-    x: TensorLike,
-    axis: int = -1,
-    mean: TensorLike | None = None,
-    variance: TensorLike | None = None,
-    epsilon: float = 1e-5,
-    where: TensorLike | None = None,
-) -> Tensor:
-    """``(x - mean) / sqrt(variance + epsilon)``, by default with the mean and variance along an axis.
-
-    Args:
-        x: any shape with that axis.
-        axis: the axis the statistics are over.
-        mean: statistics to use instead; they broadcast against ``x``.
-        variance: likewise.
-        epsilon: keeps the divisor from 0.
-        where: bools that broadcast against ``x``: what the statistics are of. Of nothing, they are 0.
-
-    Raises:
-        TypeInferenceError: the mask is not of bools.
-
-    Example:
-        >>> standardize(rnp.asarray([1.0, 3.0]), epsilon=0.0)
-        Tensor([-1.,  1.], dtype=float32)
-    """
-    given = Tensor(inexact(x, float32))
-    place = as_axis(axis, given.ndim)
-    with scope("standardize"):
-        value = rnp.astype(given, computing_dtype(given.dtype))
-        counted = rnp.ones_like(value)
-        if where is not None:
-            counted = rnp.where(_mask(where, "standardize"), counted, 0.0)
-        count = rnp.maximum(rnp.sum(counted, axis=place, keepdims=True), 1.0)
-
-        def average(numbers: Tensor) -> Tensor:
-            return rnp.sum(rnp.where(counted > 0, numbers, 0.0), axis=place, keepdims=True) / count
-
-        center = average(value) if mean is None else rnp.astype(as_tensor(mean), value.dtype)
-        apart = value - center
-        spread = average(rnp.square(apart)) if variance is None else rnp.astype(as_tensor(variance), value.dtype)
-        return rnp.astype(apart / rnp.sqrt(spread + epsilon), given.dtype)

@@ -9,6 +9,7 @@ kinds of float8; and symbolic sizes wherever a shape is given.
 
 from typing import TYPE_CHECKING, Any
 
+from rax.frontend.names import missing
 from rax.ir import services
 from rax.ir.types import (
     bfloat16,
@@ -320,10 +321,10 @@ __all__ += [
     "vectorize", "vsplit", "vstack",
 ]  # fmt: skip
 
-if not TYPE_CHECKING:  # a type checker would take every name for an attribute
+if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
 
     def __getattr__(name: str) -> Any:
         """``special`` is :mod:`rax.special`, of the layer above: there SciPy looks for special functions of tensors."""
         if name == "special":
             return services.get("special_namespace")()
-        raise AttributeError(f"module 'rax.numpy' has no attribute {name!r}")
+        raise missing(__name__, name)

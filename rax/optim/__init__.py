@@ -10,6 +10,9 @@ An optimiser is a pair of functions::
 ``step``, and nests like ``params``. A learning rate is a number, or a schedule: a function of ``step``.
 """
 
+from typing import TYPE_CHECKING
+
+from rax.frontend.names import missing
 from rax.optim.clipping import clip_by_global_norm, clip_by_value, global_norm
 from rax.optim.optimizers import Optimizer, adagrad, adam, adamw, chain, rmsprop, sgd
 from rax.optim.schedules import constant, cosine_decay, exponential_decay, piecewise_constant, warmup_cosine
@@ -31,3 +34,9 @@ __all__ = [
     "sgd",
     "warmup_cosine",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
+
+    def __getattr__(name: str) -> object:
+        raise missing(__name__, name)

@@ -145,17 +145,17 @@ def sgd(lr: LearningRate, momentum: float = 0.0, nesterov: bool = False, weight_
     return _optimizer("sgd", lr, {"momentum": 0.0} if momentum else {}, rule)
 
 
-def adam(lr: LearningRate = 1e-3, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Optimizer:
+def adam(lr: LearningRate = 1e-3, b1: float = 0.9, b2: float = 0.999, epsilon: float = 1e-8) -> Optimizer:
     """Adam (Kingma and Ba, 2014).
 
     ``m = b1 m + (1 - b1) g``; ``v = b2 v + (1 - b2) g**2``; at update ``t`` from 1 on,
-    ``p -= lr * (m / (1 - b1**t)) / (sqrt(v / (1 - b2**t)) + eps)``.
+    ``p -= lr * (m / (1 - b1**t)) / (sqrt(v / (1 - b2**t)) + epsilon)``.
 
     Args:
         lr: the learning rate.
         b1: the decay of the mean of the gradients.
         b2: the decay of the mean of their squares.
-        eps: keeps the divisor from 0.
+        epsilon: keeps the divisor from 0.
 
     Example:
         >>> opt = adam(0.1)
@@ -163,11 +163,11 @@ def adam(lr: LearningRate = 1e-3, b1: float = 0.9, b2: float = 0.999, eps: float
         >>> round(float(params[0]), 6)
         0.9
     """
-    return _adam("adam", lr, b1, b2, eps, 0.0)
+    return _adam("adam", lr, b1, b2, epsilon, 0.0)
 
 
 def adamw(
-    lr: LearningRate = 1e-3, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8, weight_decay: float = 1e-2
+    lr: LearningRate = 1e-3, b1: float = 0.9, b2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 1e-2
 ) -> Optimizer:
     """Adam with decoupled weight decay: first ``p -= lr * weight_decay * p`` (Loshchilov and Hutter, 2017).
 
@@ -175,7 +175,7 @@ def adamw(
         lr: the learning rate.
         b1: the decay of the mean of the gradients.
         b2: the decay of the mean of their squares.
-        eps: keeps the divisor from 0.
+        epsilon: keeps the divisor from 0.
         weight_decay: the share of a parameter that is lost in an update, over ``lr``.
 
     Example:
@@ -184,30 +184,30 @@ def adamw(
         >>> round(float(params[0]), 6)
         0.85
     """
-    return _adam("adamw", lr, b1, b2, eps, weight_decay)
+    return _adam("adamw", lr, b1, b2, epsilon, weight_decay)
 
 
-def _adam(name: str, lr: LearningRate, b1: float, b2: float, eps: float, weight_decay: float) -> Optimizer:
+def _adam(name: str, lr: LearningRate, b1: float, b2: float, epsilon: float, weight_decay: float) -> Optimizer:
     def rule(param: Tensor, grad: Tensor, rate: Any, count: Tensor, *kept: Tensor) -> tuple[Tensor, ...]:
         mean = b1 * kept[0] + (1 - b1) * grad
         square = b2 * kept[1] + (1 - b2) * rnp.square(grad)
         direction = mean / _bias_correction(b1, count, param.dtype)
-        spread = rnp.sqrt(square / _bias_correction(b2, count, param.dtype)) + eps
+        spread = rnp.sqrt(square / _bias_correction(b2, count, param.dtype)) + epsilon
         start = param - rate * weight_decay * param if weight_decay else param
         return start - rate * (direction / spread), mean, square
 
     return _optimizer(name, lr, {"mean": 0.0, "square": 0.0}, rule)
 
 
-def rmsprop(lr: LearningRate = 1e-2, decay: float = 0.99, eps: float = 1e-8, momentum: float = 0.0) -> Optimizer:
+def rmsprop(lr: LearningRate = 1e-2, decay: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0) -> Optimizer:
     """RMSprop (Tieleman and Hinton, 2012), as PyTorch's.
 
-    ``v = decay v + (1 - decay) g**2``; ``m = momentum m + g / (sqrt(v) + eps)``; ``p -= lr * m``.
+    ``v = decay v + (1 - decay) g**2``; ``m = momentum m + g / (sqrt(v) + epsilon)``; ``p -= lr * m``.
 
     Args:
         lr: the learning rate.
         decay: the decay of the mean of the squared gradients.
-        eps: keeps the divisor from 0.
+        epsilon: keeps the divisor from 0.
         momentum: how much of the last step's direction stays.
 
     Example:
@@ -220,7 +220,7 @@ def rmsprop(lr: LearningRate = 1e-2, decay: float = 0.99, eps: float = 1e-8, mom
     def rule(param: Tensor, grad: Tensor, rate: Any, count: Tensor, *kept: Tensor) -> tuple[Tensor, ...]:
         del count
         square = decay * kept[0] + (1 - decay) * rnp.square(grad)
-        direction = grad / (rnp.sqrt(square) + eps)
+        direction = grad / (rnp.sqrt(square) + epsilon)
         if not momentum:
             return param - rate * direction, square
         moved = momentum * kept[1] + direction
@@ -229,12 +229,12 @@ def rmsprop(lr: LearningRate = 1e-2, decay: float = 0.99, eps: float = 1e-8, mom
     return _optimizer("rmsprop", lr, {"square": 0.0, **({"momentum": 0.0} if momentum else {})}, rule)
 
 
-def adagrad(lr: LearningRate = 1e-2, eps: float = 1e-10, initial: float = 0.0) -> Optimizer:
-    """Adagrad (Duchi, Hazan and Singer, 2011), as PyTorch's: ``s += g**2``; ``p -= lr * g / (sqrt(s) + eps)``.
+def adagrad(lr: LearningRate = 1e-2, epsilon: float = 1e-10, initial: float = 0.0) -> Optimizer:
+    """Adagrad (Duchi, Hazan and Singer, 2011), as PyTorch's: ``s += g**2``; ``p -= lr * g / (sqrt(s) + epsilon)``.
 
     Args:
         lr: the learning rate.
-        eps: keeps the divisor from 0.
+        epsilon: keeps the divisor from 0.
         initial: the first sum of squares.
 
     Example:
@@ -247,7 +247,7 @@ def adagrad(lr: LearningRate = 1e-2, eps: float = 1e-10, initial: float = 0.0) -
     def rule(param: Tensor, grad: Tensor, rate: Any, count: Tensor, *kept: Tensor) -> tuple[Tensor, ...]:
         del count
         total = kept[0] + rnp.square(grad)
-        return param - rate * (grad / (rnp.sqrt(total) + eps)), total
+        return param - rate * (grad / (rnp.sqrt(total) + epsilon)), total
 
     return _optimizer("adagrad", lr, {"sum": initial}, rule)
 

@@ -12,6 +12,9 @@ Bits come from Threefry-2x32. ``key``, ``split``, ``fold_in``, ``bits``, ``unifo
 Draws move with their parameters where these are continuous, and have derivatives by them.
 """
 
+from typing import TYPE_CHECKING
+
+from rax.frontend.names import missing
 from rax.random.choosing import categorical, choice, permutation
 from rax.random.continuous import (
     cauchy,
@@ -66,3 +69,9 @@ __all__ = [
     "uniform",
     "weibull_min",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
+
+    def __getattr__(name: str) -> object:
+        raise missing(__name__, name)

@@ -7,7 +7,9 @@ no derivative, its documentation says what the derivative counts as.
 
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
+from rax.frontend.names import missing
 from rax.special.bessel import i0, i0e, i1, i1e
 from rax.special.error_functions import erf, erfc, erfcinv, erfcx, erfinv, log_ndtr, ndtr, ndtri
 from rax.special.gamma_functions import (
@@ -81,6 +83,12 @@ __all__ = [
     "xlogy",
     "zeta",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
+
+    def __getattr__(name: str) -> object:
+        raise missing(__name__, name)
 
 
 def namespace() -> ModuleType:

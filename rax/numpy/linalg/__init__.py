@@ -12,6 +12,9 @@ derivatives of what does not depend on that choice. Values have finite derivativ
 Beyond the standard: ``cond``, ``expm``, ``lstsq``, ``lu``, ``multi_dot``, ``norm`` and ``solve_triangular``.
 """
 
+from typing import TYPE_CHECKING
+
+from rax.frontend.names import missing
 from rax.numpy.linalg.decompositions import (
     EigenResult,
     LuResult,
@@ -49,3 +52,9 @@ __all__ = [
     "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr", "slogdet",
     "solve", "solve_triangular", "svd", "svdvals", "tensordot", "trace", "vecdot", "vector_norm",
 ]  # fmt: skip
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
+
+    def __getattr__(name: str) -> object:
+        raise missing(__name__, name)

@@ -10,8 +10,8 @@ from rax.frontend.promotion import TensorLike
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.trail import scope
+from rax.nn.activations import relu
 from rax.nn.losses import Reduction, cross_entropy, reduced, same_shape
-from rax.nn.piecewise import relu
 
 
 def _root(squares: Tensor) -> Tensor:
