@@ -21,6 +21,7 @@ from rax.ir import trail
 from rax.ir.errors import DerivativeError, TreeError, UnboundInputError
 from rax.ir.graph import Graph, replace_values, topological
 from rax.ir.node import Input, Value
+from rax.ir.program import Program
 from rax.ir.tree import Tree, flatten, unflatten
 
 Function = Callable[..., Any]
@@ -53,7 +54,8 @@ def transformed(function: Function, build: Callable[..., Any], name: str) -> Any
         return evaluated(build(*new_args, **new_kwargs), name)
 
     if not callable(function):
-        raise TypeError(f"{name} takes a function or a rax.Graph, not {type(function).__name__}")
+        entry = ": take an entry, as in program['loss']" if isinstance(function, Program) else ""
+        raise TypeError(f"{name} takes a function or a rax.Graph, not {type(function).__name__}{entry}")
     return wrapper
 
 

@@ -118,7 +118,10 @@ class _Composite:
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], list[str], dict[str, Any]]:
         """The arrays' nests, a name for each, and the attributes, with the defaults filled in."""
-        bound = self._signature.bind(*args, **kwargs)
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self._name}{self._signature}: {error}") from None
         bound.apply_defaults()
         names: list[str] = []
         for parameter in self._signature.parameters.values():

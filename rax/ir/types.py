@@ -95,7 +95,8 @@ def as_dtype(dtype: object) -> DType:
     if not isinstance(name, str):
         name = str(getattr(dtype, "__name__", dtype)).rstrip("_")
     if name not in DTYPES:
-        raise TypeInferenceError(f"there is no dtype {name!r}", fix=f"use one of {', '.join(DTYPES)}")
+        tuples = "; a shape of several axes is a tuple" if isinstance(dtype, int) else ""
+        raise TypeInferenceError(f"there is no dtype {name!r}", fix=f"use one of {', '.join(DTYPES)}{tuples}")
     return DTYPES[name]
 
 

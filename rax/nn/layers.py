@@ -43,14 +43,20 @@ def embedding(table: TensorLike, ids: TensorLike) -> Tensor:
     Returns:
         ``(*ids.shape, *features)``.
 
+    Raises:
+        TypeInferenceError: the ids are no integers.
+
     Example:
         >>> embedding(rnp.asarray([[1.0, 2.0], [3.0, 4.0]]), rnp.asarray([1, 1, 0]))
         Tensor([[3., 4.],
                 [3., 4.],
                 [1., 2.]], dtype=float32)
     """
+    rows, places = as_tensor(table).value, as_tensor(ids).value
+    if places.dtype.kind not in ("int", "uint"):
+        raise TypeInferenceError(f"embedding takes a table and then integers, not {rows.type} and {places.type}")
     with scope("embedding"):
-        return Tensor(Gather()(as_tensor(table).value, as_tensor(ids).value))
+        return Tensor(Gather()(rows, places))
 
 
 def one_hot(labels: TensorLike, num_classes: Size, dtype: object = float32, axis: int = -1) -> Tensor:

@@ -18,6 +18,7 @@ from rax import random
 from rax.frontend.control import scan
 from rax.frontend.promotion import TensorLike
 from rax.frontend.tensor import Tensor, as_tensor
+from rax.ir.dims import Size, shape_text
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.trail import scope
 from rax.ir.tree import flatten, unflatten
@@ -27,6 +28,7 @@ from rax.nn.initializers import glorot_uniform
 from rax.nn.layers import dense
 from rax.numpy.common import inexact
 
+_GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 Cell = Mapping[str, TensorLike]
 Layers = Sequence[Mapping[str, Cell]]
 Step = Callable[[Cell, Any, Tensor], tuple[Any, Tensor]]
@@ -183,12 +185,30 @@ def _stack(
             states: dict[str, Any] = {}
             for direction in ("forward", "backward")[: len(layer)]:
                 params = layer[direction]
+                _check(name, params, xs.shape[-1])
                 start = _zeros(params, xs, parts) if initial is None else initial[number][direction]
                 states[direction], ys = _run(step, params, xs, start, counts, direction == "backward")
                 outputs.append(ys)
             finals.append(states)
             xs = outputs[0] if len(outputs) == 1 else rnp.concat(outputs, axis=-1)
         return (xs if time_major else rnp.moveaxis(xs, 0, 1)), finals
+
+
+def _check(name: str, cell: Cell, features: Size) -> None:
+    """That a cell is one of the kind, for so many features."""
+    due = ("input", "hidden", "bias", "hidden_bias") if name == "gru" else ("input", "hidden", "bias")
+    lacking = [part for part in due if part not in cell]
+    if lacking:
+        raise RaxError(f"{name}: a cell lacks {', '.join(lacking)}", fix=f"make the parameters with {name}_init")
+    weight, hidden = as_tensor(cell["input"]), as_tensor(cell["hidden"])
+    size = hidden.shape[0]
+    if hidden.shape != (size, size * _GATES[name]):
+        raise TypeInferenceError(
+            f"{name}: hidden has shape {shape_text(hidden.shape)}, not {shape_text((size, size * _GATES[name]))}",
+            fix=f"make the parameters with {name}_init",
+        )
+    if weight.shape[0] != features:
+        raise TypeInferenceError(f"{name}: a layer for {weight.shape[0]} features is given {features}")
 
 
 def _zeros(params: Cell, xs: Tensor, parts: int) -> Any:

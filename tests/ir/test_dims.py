@@ -341,6 +341,8 @@ def test_messages() -> None:
         evaluate(dim("m//n"), {"m": 1, "n": 0})
     with pytest.raises(ParseError, match=r"a size is an int or a dim expression, not 2\.5"):
         dim(2.5)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ParseError, match="not None\n  fix: for a size that is not fixed give a name, such as 'batch'"):
+        dim(None)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ShapeError) as caught:
         assert n > 3
     assert str(caught.value) == (

@@ -42,3 +42,11 @@ def test_a_default_is_for_any_entry_that_takes_it() -> None:
         predict=GRAPH, slope=rax.trace(lambda x: x, rax.spec(2)), defaults={"params": {"weight": WEIGHT}}
     )
     assert list(program.defaults) == ["params.weight"]
+
+
+def test_a_derivative_is_of_an_entry() -> None:
+    with pytest.raises(TypeError) as caught:
+        rax.grad(rax.Program(predict=GRAPH))  # pyright: ignore[reportCallIssue, reportArgumentType]
+    assert (
+        str(caught.value) == "grad takes a function or a rax.Graph, not Program: take an entry, as in program['loss']"
+    )

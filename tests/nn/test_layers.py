@@ -153,6 +153,10 @@ def test_orthogonal(shape: tuple[int, ...], dtype: str) -> None:
     ("call", "message"),
     [
         (lambda: nn.dropout(KEY, np.ones(2), 1.0), "dropout's rate is at least 0 and less than 1, not 1.0"),
+        (
+            lambda: nn.embedding(np.ones(2, int), np.ones((3, 2))),
+            r"embedding takes a table and then integers, not int64\[2\] and float64\[3, 2\]",
+        ),
         (lambda: nn.one_hot(np.ones(2), 3), "one_hot needs integers, not float64"),
         (lambda: nn.one_hot(np.ones(2, int), -2), "one_hot needs a number of classes that is not negative, not -2"),
         (lambda: nn.flatten(np.float64(1)), "flatten needs a first axis to keep"),

@@ -147,6 +147,15 @@ def test_sizes_may_be_symbolic_and_vmap_is_a_loop(name: str) -> None:
         (lambda: nn.lstm(parameters("lstm"), X[0]), r"lstm needs \(N, time, features\), not float64\[4, 2\]"),
         (lambda: nn.gru(parameters("gru"), X[0], time_major=True), r"gru needs \(time, N, features\), not float64"),
         (lambda: nn.rnn(parameters("rnn"), X, lengths=LENGTHS[:2]), r"rnn: lengths are 3 integers, not int64\[2\]"),
+        (
+            lambda: nn.gru(parameters("lstm"), X),
+            "gru: a cell lacks hidden_bias\n  fix: .* gru_init",
+        ),
+        (
+            lambda: nn.rnn(parameters("gru"), X),
+            r"rnn: hidden has shape \[\d, \d+\], not \[\d, \d\]\n",
+        ),
+        (lambda: nn.lstm(parameters("lstm"), X[..., :1]), "lstm: a layer for 2 features is given 1"),
         (lambda: nn.rnn_init(random.key(0), 2, 0), "at least one layer and hidden feature, not 1 of 0"),
     ],
 )

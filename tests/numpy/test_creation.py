@@ -57,6 +57,7 @@ def test_tensors_stand_in_nests() -> None:
         ("text", {}, "a tensor, array or number is due, not str"),
         (1, {"device": "gpu"}, "a tensor lives on 'cpu', not 'gpu'"),
         (1, {"dtype": "float8"}, "there is no dtype 'float8'"),
+        (1, {"dtype": 3}, "complex128; a shape of several axes is a tuple"),
     ],
 )
 def test_data_that_are_no_tensor_are_refused(data: Any, options: Any, text: str) -> None:
