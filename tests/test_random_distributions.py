@@ -17,6 +17,7 @@ from scipy import special, stats
 import rax
 import rax.numpy as rnp
 from rax import random
+from rax.frontend.promotion import TensorLike
 
 LEAST = 1e-4
 COUNT = 20_000
@@ -143,7 +144,7 @@ def test_multivariate_normal_vectors_have_their_mean_and_covariance() -> None:
 def test_multivariate_normal_draws_move_with_mean_and_covariance() -> None:
     mean, cov = np.array([1.0, -2.0]), np.array([[2.0, 0.6], [0.6, 1.0]])
 
-    def total(mean: rax.Tensor, cov: rax.Tensor) -> rax.Tensor:
+    def total(mean: TensorLike, cov: TensorLike) -> rax.Tensor:
         return rnp.sum(random.multivariate_normal(KEY, mean, cov, (5,)) ** 2)
 
     def slope(change: Callable[[float], tuple[Any, Any]]) -> float:

@@ -42,7 +42,8 @@ def counterpart(name: str, module: str = "") -> str:
     if section and hasattr(place, section):
         place, path = getattr(place, section), f"{path}.{section}"
     ours = name if name in getattr(place, "__all__", ()) else NAMES.get(name, "")
-    found = vars(place).get(ours)
+    names: dict[str, Any] = vars(place)
+    found = names.get(ours)
     return f"{path}.{ours}" if callable(found) and not isinstance(found, (type, ModuleType)) else ""
 
 

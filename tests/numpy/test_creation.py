@@ -57,13 +57,19 @@ def test_tensors_stand_in_nests() -> None:
         ("text", {}, "a tensor, array or number is due, not str"),
         (1, {"device": "gpu"}, "a tensor lives on 'cpu', not 'gpu'"),
         (1, {"dtype": "float8"}, "there is no dtype 'float8'"),
-        (1, {"dtype": 3}, "complex128; a shape of several axes is a tuple"),
     ],
 )
 def test_data_that_are_no_tensor_are_refused(data: Any, options: Any, text: str) -> None:
     with pytest.raises(rax.RaxError) as caught:
         rnp.asarray(data, **options)
     assert caught.value.what == text
+
+
+def test_a_shape_in_parts_is_taken_for_a_dtype() -> None:
+    with pytest.raises(rax.TypeInferenceError) as caught:
+        rnp.zeros(2, 3)
+    assert caught.value.what == "there is no dtype '3'"
+    assert caught.value.fix.endswith("; a shape of several axes is a tuple")
 
 
 def test_copies_are_refused_where_they_are_due() -> None:
