@@ -121,7 +121,9 @@ class _Composite:
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{self._name}{self._signature}: {error}") from None
+            named = [each.name for each in self._signature.parameters.values() if each.kind is each.KEYWORD_ONLY]
+            hint = f"; by name it takes {', '.join(named)}" if named else ""
+            raise TypeError(f"{self._name}: {error}{hint}") from None
         bound.apply_defaults()
         names: list[str] = []
         for parameter in self._signature.parameters.values():

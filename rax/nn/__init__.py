@@ -1,9 +1,14 @@
-"""Neural networks: activations, losses, layers, attention, normalisations, pooling, images and initialisers.
+"""Neural networks: activations, losses, layers, normalisations, pooling, images and initialisers.
 
 Pure functions of tensors that build graph. Parameters are arguments, in whatever nest the model
-keeps them; randomness comes from a key. The nodes a function makes stand in a scope of its name, by
-which drawings group them. Images and other signals come as ``(N, C, *spatial)``, sequences as
-``(N, time, features)``.
+keeps them; a layer with many has a function ``..._init`` that makes them. Randomness comes from a key.
+The nodes a function makes stand in a scope of its name, by which drawings group them. Images and
+other signals come as ``(N, C, *spatial)``, sequences as ``(N, time, features)``. A keyword means the
+same everywhere: ``axis``, ``epsilon``, ``stride``, ``padding``, ``rate``, ``reduction``.
+
+One file a kind: ``losses`` are of predictions and targets, ``pair_losses`` of vectors that should be near
+or far. What is no layer, loss or activation belongs to ``rax.numpy`` or ``rax.special``; operations
+to ``rax.ops``.
 """
 
 from typing import TYPE_CHECKING

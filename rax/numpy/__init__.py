@@ -1,10 +1,11 @@
 """The array API standard's namespace, version 2025.12, over lazy tensors.
 
-Names, signatures and promotion are the standard's; default dtypes are float32 and int64. Every
-function takes tensors, NumPy arrays and Python numbers, and builds graph. Beyond the standard: much
-of NumPy that is not in it, under NumPy's names and signatures; a static ``size`` where values would
-fix the shape; ``top_k`` and the segment reductions; ``float16``, ``bfloat16`` and, for storage, two
-kinds of float8; and symbolic sizes wherever a shape is given.
+Names, signatures and promotion are the standard's; default dtypes are float32 and int64. What NumPy
+takes by position, such as an axis, may be given so; portable code gives it by name. Every function
+takes tensors, NumPy arrays and Python numbers, and builds graph. Beyond the standard: much of NumPy
+that is not in it, under NumPy's names and signatures; a static ``size`` where values would fix the
+shape; ``top_k`` and the segment reductions; ``float16``, ``bfloat16`` and, for storage, two kinds of
+float8; and symbolic sizes wherever a shape is given.
 """
 
 from typing import TYPE_CHECKING, Any
