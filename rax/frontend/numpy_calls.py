@@ -42,8 +42,7 @@ def counterpart(name: str, module: str = "") -> str:
     if section and hasattr(place, section):
         place, path = getattr(place, section), f"{path}.{section}"
     ours = name if name in getattr(place, "__all__", ()) else NAMES.get(name, "")
-    names: dict[str, Any] = vars(place)
-    found = names.get(ours)
+    found: Any = getattr(place, ours, None) if ours else None
     return f"{path}.{ours}" if callable(found) and not isinstance(found, (type, ModuleType)) else ""
 
 

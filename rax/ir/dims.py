@@ -230,7 +230,7 @@ def dim(text: str | int | Dim) -> Size:
         try:
             return int(text.__index__())
         except (AttributeError, TypeError):
-            fix = "for a size that is not fixed give a name, such as 'batch'" if text is None else ""
+            fix = "for a size that is not fixed give a name, such as 'batch'"
             raise ParseError(f"a size is an int or a dim expression, not {text!r}", fix=fix) from None
     return _SizeParser(text).parse()
 

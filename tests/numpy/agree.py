@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,14 @@ def draw(shape: Sequence[int], dtype: str = "float32", seed: int = 0) -> Array:
     if dtype.startswith("complex"):
         return (numbers + 1j * np.random.default_rng(seed + 1).normal(size=shape)).astype(dtype)
     return (np.abs(numbers) if dtype.startswith("uint") else numbers).astype(dtype)
+
+
+def check_signature(name: str, function: Function, standard: str) -> None:
+    """The parameters are the standard's, and one that has a name only has so there too."""
+    found = inspect.signature(function).parameters.values()
+    ours = f"{name}{inspect.Signature([item.replace(annotation=inspect.Parameter.empty) for item in found])}"
+    assert ours.replace("*, ", "") == standard.replace("*, ", "")
+    assert standard.partition("*, ")[2].endswith(ours.partition("*, ")[2])
 
 
 def same(got: Any, due: Any, *, exact_dtype: bool = True) -> None:
