@@ -14,27 +14,8 @@ from rax.nn.activations import relu
 from rax.nn.losses import Reduction, cross_entropy, reduced, same_shape
 
 
-def _root(squares: Tensor) -> Tensor:
-    """The square root, with derivative 0 at 0."""
-    none = squares == 0
-    return rnp.where(none, 0.0, rnp.sqrt(rnp.where(none, 1.0, squares)))
-
-
-def _length(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
-    return _root(rnp.sum(rnp.square(x), axis=axis, keepdims=keepdims))
-
-
-def _distance(x: Tensor, y: Tensor, p: float) -> Tensor:
-    """The p-norm of the difference along the last axis."""
-    apart = rnp.abs(x - y)
-    if p == 1:
-        return rnp.sum(apart, axis=-1)
-    if p == 2:
-        return _length(apart)
-    none = apart == 0
-    total = rnp.sum(rnp.where(none, 0.0, rnp.where(none, 1.0, apart) ** p), axis=-1)
-    same = total == 0
-    return rnp.where(same, 0.0, rnp.where(same, 1.0, total) ** (1 / p))
+def _length(x: Tensor, keepdims: bool = False) -> Tensor:
+    return rnp.linalg.vector_norm(x, axis=-1, keepdims=keepdims)
 
 
 def _vectors(first: TensorLike, second: TensorLike, name: str) -> tuple[Tensor, Tensor]:
@@ -69,7 +50,8 @@ def cosine_similarity(first: TensorLike, second: TensorLike, axis: int = -1, eps
     """
     left, right = _vectors(first, second, "cosine_similarity")
     with scope("cosine_similarity"):
-        unit_left, unit_right = (side / rnp.maximum(_length(side, axis, True), epsilon) for side in (left, right))
+        lengths = [rnp.linalg.vector_norm(side, axis=axis, keepdims=True) for side in (left, right)]
+        unit_left, unit_right = (side / rnp.maximum(n, epsilon) for side, n in zip((left, right), lengths, strict=True))
         return rnp.sum(unit_left * unit_right, axis=axis)
 
 
@@ -123,7 +105,7 @@ def contrastive_loss(
     with scope("contrastive_loss"):
         squares = rnp.sum(rnp.square(left - right), axis=-1)
         together = _labels(labels, squares, "contrastive_loss") > 0
-        near = rnp.square(relu(margin - _root(squares)))
+        near = rnp.square(relu(margin - _length(left - right)))
         return reduced(rnp.where(together, squares, near) / 2, reduction)
 
 
@@ -159,10 +141,10 @@ def triplet_margin_loss(
     anchor, positive = _vectors(anchors, positives, "triplet_margin_loss")
     _, negative = _vectors(anchors, negatives, "triplet_margin_loss")
     with scope("triplet_margin_loss"):
-        apart = _distance(anchor, negative, p)
+        apart = rnp.linalg.vector_norm(anchor - negative, axis=-1, ord=p)
         if swap:
-            apart = rnp.minimum(apart, _distance(positive, negative, p))
-        return reduced(relu(_distance(anchor, positive, p) - apart + margin), reduction)
+            apart = rnp.minimum(apart, rnp.linalg.vector_norm(positive - negative, axis=-1, ord=p))
+        return reduced(relu(rnp.linalg.vector_norm(anchor - positive, axis=-1, ord=p) - apart + margin), reduction)
 
 
 def _batch(first: TensorLike, second: TensorLike, name: str, temperature: float) -> tuple[Tensor, Tensor]:

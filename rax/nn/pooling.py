@@ -188,11 +188,7 @@ def lp_pool(
     with scope("lp_pool"):
         around = pairs(padding, value.shape[2:], sizes, strides, (1,) * count)
         windows = Tensor(SlidingWindows(sizes, strides, (1,) * count)(_padded(value, around)))
-        none = windows == 0
-        powers = rnp.where(none, 0.0, rnp.abs(rnp.where(none, 1.0, windows)) ** p)
-        total = rnp.sum(powers, axis=tuple(range(-count, 0)))
-        nothing = total == 0
-        return rnp.where(nothing, 0.0, rnp.where(nothing, 1.0, total) ** (1 / p))
+        return rnp.linalg.vector_norm(windows, axis=tuple(range(-count, 0)), ord=p)
 
 
 def _adaptive(

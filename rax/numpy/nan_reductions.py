@@ -9,10 +9,11 @@ from rax.frontend.tensor import Tensor
 from rax.ir.types import as_dtype, float32
 from rax.numpy.aliases import cumprod, cumsum
 from rax.numpy.common import Axes, inexact
-from rax.numpy.elementwise import conj, isnan, logical_not, real, sqrt
+from rax.numpy.elementwise import conj, isnan, logical_not, real
 from rax.numpy.searching import argmax, where
 from rax.numpy.statistical import max, min, prod, sum
 from rax.numpy.utility import any
+from rax.ops.arithmetic import root_of_squares
 from rax.ops.selection import cast
 
 
@@ -109,7 +110,8 @@ def nanmean(a: TensorLike, axis: Axes = None, dtype: object = None, *, keepdims:
         Tensor(1.5, dtype=float32)
     """
     value = _computed(a, dtype)
-    return nansum(value, axis, keepdims=keepdims) / _counted(value, axis, keepdims=keepdims)
+    count = _counted(value, axis, keepdims=keepdims)
+    return where(count > 0, nansum(value, axis, keepdims=keepdims) / where(count > 0, count, 1.0), math.nan)
 
 
 def _computed(a: TensorLike, dtype: object) -> Tensor:
@@ -153,8 +155,8 @@ def nanstd(
         Tensor(2., dtype=float32)
     """
     variance = nanvar(a, axis, dtype, ddof=ddof, keepdims=keepdims)
-    still = variance == 0
-    return where(still, 0.0, sqrt(where(still, 1.0, variance)))
+    nothing = isnan(variance)
+    return where(nothing, math.nan, Tensor(root_of_squares(where(nothing, 0.0, variance).value)))
 
 
 def nanmax(a: TensorLike, axis: Axes = None, *, keepdims: bool = False) -> Tensor:

@@ -7,6 +7,7 @@ quantiles in statistical packages" (The American Statistician 50, 1996).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -211,10 +212,12 @@ def _picked(ordered: Value, q: Tensor, method: str, count: Size, *, skip_nan: bo
     """Quantiles of sorted lines along axis 0, of shape ``(q.size, *rest)``; NaN stands last in a line."""
     rank = ordered.ndim - 1
     flat = Tensor(reshape(q.value, (q.size, *[1] * rank)))
+    nothing: Tensor | None = None
     if skip_nan:
         real = cast(logical_not(isnan(Tensor(ordered))).value, float64)
         number = sum(Tensor(real), axis=0, keepdims=True)
-        number = where(number == 0, 1.0, number)  # a line of NaN gives its first
+        nothing = number == 0
+        number = where(nothing, 1.0, number)
     else:
         number = Tensor(dim_size(count, float64))
     lower, way = _position(method, number, flat)
@@ -222,8 +225,8 @@ def _picked(ordered: Value, q: Tensor, method: str, count: Size, *, skip_nan: bo
     low, high = clip(lower, 0.0, top), clip(lower + 1, 0.0, top)
     first, second = (_at(ordered, place, apart=skip_nan) for place in (low, high))
     result = _between(first, second, Tensor(cast(way.value, ordered.dtype)))
-    if skip_nan:
-        return result
+    if nothing is not None:
+        return where(nothing, math.nan, result)
     last = Tensor(slice_axis(ordered, 0, count - 1, count))
     return where(isnan(last), last, result)
 

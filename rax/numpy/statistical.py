@@ -144,7 +144,7 @@ def var(x: TensorLike, /, axis: Axes = None, *, correction: float = 0.0, keepdim
 
 
 def std(x: TensorLike, /, axis: Axes = None, *, correction: float = 0.0, keepdims: bool = False) -> Tensor:
-    """The standard deviation along axes: the square root of the variance.
+    """The standard deviation along axes: the square root of the variance. Where it is 0, so is its derivative.
 
     Args:
         x: real numbers, of any shape.
@@ -157,7 +157,7 @@ def std(x: TensorLike, /, axis: Axes = None, *, correction: float = 0.0, keepdim
         >>> std(asarray([1.0, 3.0]))
         Tensor(1., dtype=float32)
     """
-    return Tensor(arithmetic.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims).value))
+    return Tensor(arithmetic.root_of_squares(var(x, axis=axis, correction=correction, keepdims=keepdims).value))
 
 
 def cumulative_sum(

@@ -344,3 +344,10 @@ remainder = Remainder()
 maximum = Maximum()
 minimum = Minimum()
 clip = Clip()
+
+
+def root_of_squares(total: Value) -> Value:
+    """The square root of a sum of squares; where that is 0, so is the derivative, as that of ``abs`` at 0."""
+    zero = scalar(0, total.dtype)
+    nothing = equal(total, zero)
+    return where(nothing, zero, sqrt(where(nothing, scalar(1, total.dtype), total)))

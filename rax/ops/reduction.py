@@ -119,7 +119,8 @@ class Extremum(Reduction):
         assert dx is not None
         chosen = equal(primals[0], kept(result, self.axes))
         total = Sum(self.axes)(where(chosen, dx, zeros(dx.type)))
-        return divide(total, Sum(self.axes)(cast(chosen, dx.dtype)))
+        dtype = computing_dtype(dx.dtype)  # in which ties are counted: float16 ends at 65504
+        return cast(divide(cast(total, dtype), Sum(self.axes)(cast(chosen, dtype))), dx.dtype)
 
     samples = reduction_samples(distinct)
     edges = (
@@ -316,7 +317,8 @@ class Variance(CompositeReduction):
 class LogSumExp(CompositeReduction):
     """``log(sum(exp(x)))`` over some axes, without overflow.
 
-    Elements of -inf add nothing; where all are -inf so is the result, and its derivative is NaN.
+    Elements of -inf add nothing, and have the derivative 0; where all are -inf, so is the result. Where one
+    is +inf, so is the result, and the derivative by that one is NaN.
     """
 
     dtypes = FLOATS
@@ -332,10 +334,13 @@ class LogSumExp(CompositeReduction):
     def expand(self, *operands: Value) -> Value:
         x = cast(operands[0], computing_dtype(operands[0].dtype))
         top = stop_gradient(Max(self.axes)(x))
+        zero, one = scalar(0, x.dtype), scalar(1, x.dtype)
         # An infinite maximum would give inf - inf; 0 in its place leaves exp exact.
-        top = where(isfinite(top), top, zeros(top.type))
+        top = where(isfinite(top), top, zero)
         total = Sum(self.axes)(exp(subtract(x, kept(top, self.axes))))
-        return cast(add(log(total), top), operands[0].dtype)
+        nothing = equal(total, zero)
+        result = add(log(where(nothing, one, total)), top)
+        return cast(where(nothing, scalar(-math.inf, x.dtype), result), operands[0].dtype)
 
     samples = reduction_samples(normal)
     edges = (

@@ -237,7 +237,9 @@ class Hypot(Polar):
     def partial(self, operand: int, *values: Value) -> Value:
         length = values[-1]
         zero, one = scalar(0, length.dtype), scalar(1, length.dtype)
-        return divide(values[operand], where(equal(length, zero), one, length))
+        origin = equal(length, zero)
+        # The numerator is replaced too, so that derivatives of this are 0 there as well.
+        return divide(where(origin, zero, values[operand]), where(origin, one, length))
 
 
 @op("atan2", since=1)

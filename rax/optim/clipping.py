@@ -10,13 +10,14 @@ from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir.trail import scope
 from rax.ir.tree import flatten, unflatten
 from rax.ir.types import float32
+from rax.ops.arithmetic import root_of_squares
 
 Nest = Any
 Transform = Callable[[Nest], Nest]
 
 
 def global_norm(nest: Nest) -> Tensor:
-    """The Euclidean norm of all leaves of a nest together; float32 at least.
+    """The Euclidean norm of all leaves of a nest together; float32 at least. At 0 its derivative is 0.
 
     Example:
         >>> global_norm({"a": rnp.asarray([3.0]), "b": 4.0})
@@ -27,7 +28,7 @@ def global_norm(nest: Nest) -> Tensor:
     for leaf in leaves:
         tensor = as_tensor(leaf)
         total = total + rnp.sum(rnp.square(rnp.astype(tensor, rnp.result_type(tensor, float32))))
-    return rnp.sqrt(total)
+    return Tensor(root_of_squares(total.value))
 
 
 def clip_by_global_norm(max_norm: float) -> Transform:

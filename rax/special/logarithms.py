@@ -170,6 +170,8 @@ def logsumexp(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """``log(sum(b * exp(a)))`` over some axes, without overflow.
 
+    An element of -inf has the derivative 0, where all are -inf too.
+
     Args:
         a: any shape.
         axis: an axis, several, or None for all.
@@ -198,9 +200,12 @@ def logsumexp(
         axes = as_axes(axis, powers.ndim)
         powers = rnp.where(factors == 0, -math.inf, powers)
         top = stop_gradient(rnp.max(powers, axis=axes, keepdims=True))
+        nothing = top == -math.inf
         top = rnp.where(rnp.isfinite(top), top, 0.0)
         total = rnp.sum(factors * rnp.exp(powers - top), axis=axes, keepdims=keepdims)
-        top = top if keepdims else rnp.squeeze(top, axis=axes)
-        if not return_sign:
-            return rnp.log(total) + top
-        return rnp.log(rnp.abs(total)) + top, rnp.sign(total)
+        if not keepdims:
+            top, nothing = rnp.squeeze(top, axis=axes), rnp.squeeze(nothing, axis=axes)
+        # Of nothing the derivative is 0; where the terms cancel, it is infinite.
+        size = rnp.where(nothing, 1.0, rnp.abs(total) if return_sign else total)
+        result = rnp.where(nothing, -math.inf, rnp.log(size) + top)
+        return (result, rnp.sign(total)) if return_sign else result

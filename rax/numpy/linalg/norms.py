@@ -30,7 +30,8 @@ Order = float | str | None
 def vector_norm(x: TensorLike, /, *, axis: Axes = None, keepdims: bool = False, ord: float = 2) -> Tensor:
     """The norm of vectors: the sum of ``abs(x) ** ord``, to the power ``1 / ord``.
 
-    The gradient of a norm at the zero vector is 0, one of its subgradients.
+    The gradient of a norm at the zero vector is 0, one of its subgradients; and so is the derivative by an
+    element that is 0, which has none where ``ord <= 1``.
 
     Args:
         x: any shape.
@@ -64,7 +65,7 @@ def _vector_norm(x: Value, axes: tuple[int, ...], ord: float) -> Value:
     if ord == 2:
         parts = (x,) if is_real(x) else (real(x), imag(x))
         squares = [multiply(part, part) for part in parts]
-        return _root(Sum(axes)(squares[0] if len(squares) == 1 else add(*squares)), 2)
+        return arithmetic.root_of_squares(Sum(axes)(squares[0] if len(squares) == 1 else add(*squares)))
     sizes = arithmetic.abs_(x)
     if ord == math.inf:
         return greatest(sizes, axes)
@@ -72,15 +73,15 @@ def _vector_norm(x: Value, axes: tuple[int, ...], ord: float) -> Value:
         return Min(axes)(sizes)
     if ord == 1:
         return Sum(axes)(sizes)
-    return _root(Sum(axes)(arithmetic.power(sizes, scalar(ord, sizes.dtype))), ord)
+    return _power(Sum(axes)(_power(sizes, ord)), 1 / ord)
 
 
-def _root(total: Value, ord: float) -> Value:
-    """``total ** (1 / ord)`` of numbers that are not negative, with the derivative 0 at 0."""
-    nothing = equal(total, scalar(0, total.dtype))
-    safe = where(nothing, scalar(1, total.dtype), total)
-    root = arithmetic.sqrt(safe) if ord == 2 else arithmetic.power(safe, scalar(1 / ord, total.dtype))
-    return where(nothing, scalar(0.0 if ord > 0 else math.inf, total.dtype), root)
+def _power(x: Value, exponent: float) -> Value:
+    """A power of numbers that are not negative, with the derivatives 0 at 0."""
+    nothing = equal(x, scalar(0, x.dtype))
+    safe = where(nothing, scalar(1, x.dtype), x)
+    end = scalar(0.0 if exponent > 0 else math.inf, x.dtype)
+    return where(nothing, end, arithmetic.power(safe, scalar(exponent, x.dtype)))
 
 
 def greatest(x: Value, axes: tuple[int, ...]) -> Value:

@@ -17,10 +17,11 @@ from rax.ir.node import Value
 from rax.ir.op import op
 from rax.ir.types import TensorType
 from rax.ops.algebra import add
+from rax.ops.arithmetic import power
 from rax.ops.arrays import Array, scalar
-from rax.ops.comparison import greater, less
+from rax.ops.comparison import equal, greater, less
 from rax.ops.elementwise import multiply, negative, subtract
-from rax.ops.logical import logical_and
+from rax.ops.logical import logical_and, logical_or
 from rax.ops.samples import FLOATS, normal, positive, reject, sample, uniform, values
 from rax.ops.selection import where
 from rax.ops.special.double import log1p_less
@@ -155,7 +156,7 @@ REJECTS = (reject(normal(2), normal(2), normal(2), match="is not defined on int3
 
 
 def _density(a: Value, b: Value, x: Value, orders: tuple[int, int]) -> Value:
-    """The beta density at ``x`` differentiated by the shapes; 0 at the ends where its logarithm is not finite."""
+    """The beta density at ``x`` differentiated by the shapes; once differentiated, it counts as 0 at the ends."""
     zero, one = scalar(0, x.dtype), scalar(1, x.dtype)
     inside = logical_and(greater(x, zero), less(x, one))
     point = where(inside, x, scalar(0.5, x.dtype))
@@ -190,14 +191,21 @@ def _density(a: Value, b: Value, x: Value, orders: tuple[int, int]) -> Value:
                 known[m, n] = terms[0]
                 for term in terms[1:]:
                     known[m, n] = add(known[m, n], term)
-    return where(inside, known[orders], zero)
+    if orders != (0, 0):
+        return where(inside, known[orders], zero)
+    # At the ends powers, whose derivatives are right there.
+    at_end = logical_or(equal(x, zero), equal(x, one))
+    low, high = where(at_end, x, scalar(0.5, x.dtype)), where(at_end, subtract(one, x), scalar(0.5, x.dtype))
+    sides = multiply(power(low, subtract(a, one)), power(high, subtract(b, one)))
+    end = multiply(sides, exp(negative(betaln(a, b))))
+    return where(inside, known[orders], where(at_end, end, zero))
 
 
 @op("betainc", since=1)
 class BetaInc(Integral):
     """The regularised incomplete beta function: the share of the beta distribution of shapes ``a, b`` below ``x``.
 
-    The derivative by ``x`` is 0 at both ends.
+    The derivative by ``x`` is the density, at the ends too: infinite at 0 where ``a < 1``, at 1 where ``b < 1``.
     """
 
     arity = 3

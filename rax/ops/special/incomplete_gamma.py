@@ -19,6 +19,7 @@ from rax.ir.node import Value
 from rax.ir.op import op
 from rax.ir.types import TensorType
 from rax.ops.algebra import add
+from rax.ops.arithmetic import power
 from rax.ops.arrays import Array, scalar
 from rax.ops.comparison import equal, greater, isfinite
 from rax.ops.elementwise import multiply, negative, subtract
@@ -212,9 +213,8 @@ REJECTS = (reject(normal(2), normal(2), match="is not defined on int32", dtype="
 def _density(a: Value, x: Value, order: int) -> Value:
     """The ``order``-th derivative by ``a`` of the gamma density at ``x``; that of order 1 and more is 0 at 0."""
     zero, one = scalar(0, x.dtype), scalar(1, x.dtype)
-    inside = logical_and(
-        isfinite(x), greater(x, zero) if order else logical_not(logical_and(equal(x, zero), equal(a, one)))
-    )
+    start = equal(x, zero)
+    inside = logical_and(isfinite(x), greater(x, zero) if order else logical_not(start))
     point = where(inside, x, one)
     logarithm = log(point)
     density = exp(subtract(subtract(multiply(subtract(a, one), logarithm), point), gammaln(a)))
@@ -225,8 +225,12 @@ def _density(a: Value, x: Value, order: int) -> Value:
             factor = multiply(scalar(math.comb(n, k), x.dtype), Polygamma(k)(a))
             total = subtract(total, multiply(known[n - k], factor))
         known.append(total)
-    end = zero if order else where(equal(x, zero), one, zero)
-    return where(inside, known[order], end)
+    if order:
+        return where(inside, known[order], zero)
+    # At 0 a power, whose derivatives are right there.
+    near = where(start, x, one)
+    end = multiply(power(near, subtract(a, one)), exp(negative(add(near, gammaln(a)))))
+    return where(inside, density, where(start, end, zero))
 
 
 class IncompleteGamma(Integral):
