@@ -12,6 +12,7 @@ from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.trail import scope
 from rax.nn.activations import relu
 from rax.nn.losses import Reduction, cross_entropy, reduced, same_shape
+from rax.ops.reduction import computing_dtype
 
 
 def _length(x: Tensor, keepdims: bool = False) -> Tensor:
@@ -33,7 +34,7 @@ def _labels(labels: TensorLike, terms: Tensor, name: str) -> Tensor:
 
 
 def cosine_similarity(first: TensorLike, second: TensorLike, axis: int = -1, epsilon: float = 1e-8) -> Tensor:
-    """The cosine of the angle between vectors along an axis; 0 where one of them is 0.
+    """The cosine of the angle between vectors along an axis; 0 where one of them is 0. Half types in float32.
 
     Args:
         first: any shape with that axis.
@@ -48,11 +49,12 @@ def cosine_similarity(first: TensorLike, second: TensorLike, axis: int = -1, eps
         >>> round(float(cosine_similarity(rnp.asarray([3.0, 4.0]), rnp.asarray([4.0, 3.0]))), 6)
         0.96
     """
-    left, right = _vectors(first, second, "cosine_similarity")
+    given, other = _vectors(first, second, "cosine_similarity")
     with scope("cosine_similarity"):
+        left, right = [rnp.astype(side, computing_dtype(side.dtype)) for side in (given, other)]
         lengths = [rnp.linalg.vector_norm(side, axis=axis, keepdims=True) for side in (left, right)]
         unit_left, unit_right = (side / rnp.maximum(n, epsilon) for side, n in zip((left, right), lengths, strict=True))
-        return rnp.sum(unit_left * unit_right, axis=axis)
+        return rnp.astype(rnp.sum(unit_left * unit_right, axis=axis), given.dtype)
 
 
 def cosine_embedding_loss(

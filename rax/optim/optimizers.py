@@ -12,7 +12,9 @@ from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.trail import scope
 from rax.ir.tree import Tree, flatten, leaves_like, paths, unflatten
-from rax.ir.types import DType, float32, int64
+from rax.ir.types import DType, int64
+from rax.ops.arithmetic import root_of_squares
+from rax.ops.reduction import computing_dtype
 from rax.optim.clipping import Nest, Transform
 from rax.optim.schedules import Schedule
 
@@ -63,15 +65,19 @@ def _optimizer(name: str, lr: LearningRate, slots: Mapping[str, float], rule: Ru
         columns += [_matching(tree, tensors, state[slot], f"state[{slot!r}]") for slot in slots]
         with scope(name):
             step = as_tensor(state["step"])
-            count = step + 1
-            rows = [
-                rule(param, grad, _rate(lr, step, param.dtype), count, *kept)
-                for param, grad, *kept in zip(tensors, *columns, strict=True)
-            ]
+            rows = [_updated(rule, lr, step, leaves) for leaves in zip(tensors, *columns, strict=True)]
         new = [unflatten(tree, [row[place] for row in rows]) for place in range(len(slots) + 1)]
-        return new[0], {"step": count, **dict(zip(slots, new[1:], strict=True))}
+        return new[0], {"step": step + 1, **dict(zip(slots, new[1:], strict=True))}
 
     return Optimizer(init, update)
+
+
+def _updated(rule: Rule, lr: LearningRate, step: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
+    """A rule on a parameter, its gradient and what is kept for it: half types in float32, to which no epsilon is 0."""
+    dtype = leaves[0].dtype
+    param, grad, *kept = [rnp.astype(leaf, computing_dtype(dtype)) for leaf in leaves]
+    results = rule(param, grad, _rate(lr, step, param.dtype), step + 1, *kept)
+    return [rnp.astype(result, dtype) for result in results]
 
 
 def _floating(params: Nest) -> tuple[list[Tensor], Tree]:
@@ -106,8 +112,12 @@ def _bias_correction(beta: float, count: Tensor, dtype: DType) -> Tensor | float
     """``1 - beta**count``, exact to rounding where beta is close to 1."""
     if beta == 0:
         return 1.0
-    wide = float32 if dtype.itemsize == 2 else dtype
-    return rnp.astype(-rnp.expm1(rnp.astype(count, wide) * math.log(beta)), dtype)
+    return -rnp.expm1(rnp.astype(count, dtype) * math.log(beta))
+
+
+def _root(squares: Tensor) -> Tensor:
+    """The square root, with the derivative 0 at 0, for those who differentiate through an update."""
+    return Tensor(root_of_squares(squares.value))
 
 
 def sgd(lr: LearningRate, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> Optimizer:
@@ -192,7 +202,7 @@ def _adam(name: str, lr: LearningRate, b1: float, b2: float, epsilon: float, wei
         mean = b1 * kept[0] + (1 - b1) * grad
         square = b2 * kept[1] + (1 - b2) * rnp.square(grad)
         direction = mean / _bias_correction(b1, count, param.dtype)
-        spread = rnp.sqrt(square / _bias_correction(b2, count, param.dtype)) + epsilon
+        spread = _root(square / _bias_correction(b2, count, param.dtype)) + epsilon
         start = param - rate * weight_decay * param if weight_decay else param
         return start - rate * (direction / spread), mean, square
 
@@ -220,7 +230,7 @@ def rmsprop(lr: LearningRate = 1e-2, decay: float = 0.99, epsilon: float = 1e-8,
     def rule(param: Tensor, grad: Tensor, rate: Any, count: Tensor, *kept: Tensor) -> tuple[Tensor, ...]:
         del count
         square = decay * kept[0] + (1 - decay) * rnp.square(grad)
-        direction = grad / (rnp.sqrt(square) + epsilon)
+        direction = grad / (_root(square) + epsilon)
         if not momentum:
             return param - rate * direction, square
         moved = momentum * kept[1] + direction
@@ -247,7 +257,7 @@ def adagrad(lr: LearningRate = 1e-2, epsilon: float = 1e-10, initial: float = 0.
     def rule(param: Tensor, grad: Tensor, rate: Any, count: Tensor, *kept: Tensor) -> tuple[Tensor, ...]:
         del count
         total = kept[0] + rnp.square(grad)
-        return param - rate * (grad / (rnp.sqrt(total) + epsilon)), total
+        return param - rate * (grad / (_root(total) + epsilon)), total
 
     return _optimizer("adagrad", lr, {"sum": initial}, rule)
 
