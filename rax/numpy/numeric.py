@@ -268,7 +268,7 @@ def float_power(x1: TensorLike, x2: TensorLike, /) -> Tensor:
 
 
 def angle(z: TensorLike, deg: bool = False) -> Tensor:
-    """The argument of complex numbers; of real ones 0 or pi.
+    """The argument of complex numbers; of real ones 0 or pi. At 0 the derivative is NaN.
 
     Args:
         z: numbers.

@@ -152,6 +152,8 @@ def nanpercentile(
 def median(a: TensorLike, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
     """The middle element in order, or the mean of the two in the middle; NaN if there is a NaN.
 
+    The derivative goes to the elements in the middle; equal ones stand in the order they have in ``a``.
+
     Args:
         a: real numbers, of any shape; integers count as float32.
         axis: the axes; all for None.

@@ -33,6 +33,8 @@ def argsort(x: TensorLike, /, axis: int = -1, *, descending: bool = False, stabl
 def sort(x: TensorLike, /, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
     """The elements in order along an axis; NaN counts as the largest number.
 
+    Derivatives move with the elements.
+
     Args:
         x: real numbers, of at least one axis.
         axis: the axis.
