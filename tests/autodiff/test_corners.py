@@ -83,7 +83,7 @@ def _lengths() -> Iterator[Place]:
     yield "a complex size", lambda x: rnp.abs(x[0] + 1j * x[1]), none2, none2, none2
     yield "a global norm", lambda x: optim.global_norm([x]), none2, none2, none2
     yield "a clipped gradient", lambda x: optim.clip_by_global_norm(1.0)([x])[0], none2, [1.0, 2.0], none2
-    yield "an update", lambda x: optim.adam(1.0, eps=1.0).update([x], [x], optim.adam().init([x]))[0][0], none2, [
+    yield "an update", lambda x: optim.adam(1.0, epsilon=1.0).update([x], [x], optim.adam().init([x]))[0][0], none2, [
         0.0, 0.0,
     ], none2  # fmt: skip
     yield "a constant row", nn.layer_norm, [2.0, 2.0], [-(0.5) / math.sqrt(1e-5), 0.5 / math.sqrt(1e-5)], none2
