@@ -23,8 +23,8 @@ from rax.ops.reduction import computing_dtype
 
 
 def _fans(shape: Sequence[int]) -> tuple[int, int]:
-    if len(shape) < 2:
-        raise RaxError(f"a weight has at least two axes, not the shape {tuple(shape)}", fix="start a bias at zeros")
+    if not isinstance(shape, Sequence) or len(shape) < 2:
+        raise RaxError(f"a weight has at least two axes, not the shape {shape!r}", fix="start a bias at zeros")
     if len(shape) == 2:
         return shape[0], shape[1]
     window = math.prod(shape[2:])

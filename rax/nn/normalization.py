@@ -305,7 +305,7 @@ def spectral_norm(
                 [0.        , 0.33333334]], dtype=float32)
     """
     value, left = Tensor(inexact(weight, float32)), as_tensor(vector)
-    if value.ndim < 2 or left.shape != (value.shape[axis],):
+    if value.ndim < 2 or left.shape != (value.shape[as_axis(axis, value.ndim)],):
         raise TypeInferenceError(
             f"spectral_norm needs a weight and a vector with one element for each output, "
             f"not {value.value.type} and {left.value.type}"

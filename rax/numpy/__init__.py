@@ -67,7 +67,6 @@ from rax.numpy.creation import (
     from_dlpack,
     full,
     full_like,
-    linspace,
     meshgrid,
     ones,
     ones_like,
@@ -273,7 +272,7 @@ from rax.numpy.selecting import (
 from rax.numpy.sets import isin, unique_all, unique_counts, unique_inverse, unique_values
 from rax.numpy.signal import convolve, correlate
 from rax.numpy.sorting import argsort, sort
-from rax.numpy.spacing import array, geomspace, identity, logspace
+from rax.numpy.spacing import array, geomspace, identity, linspace, logspace
 from rax.numpy.statistical import cumulative_prod, cumulative_sum, max, mean, min, prod, std, sum, var
 from rax.numpy.utility import all, any, diff
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from rax.frontend.promotion import TensorLike, as_value
 from rax.frontend.tensor import Tensor
 from rax.ir import dims
 from rax.ir.dims import Dim, Shape
-from rax.ir.errors import OutOfRangeError, ShapeError, TypeInferenceError
+from rax.ir.errors import OutOfRangeError, RaxError, ShapeError, TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.types import DType
 from rax.ops.selection import cast as convert
@@ -26,8 +27,34 @@ def as_shape(shape: ShapeLike) -> Shape:
 
 
 def as_list(given: Any) -> list[Any]:
-    """One item, or the items of an iterable, as a list; strings and sizes are items."""
-    return [given] if isinstance(given, (str, Dim)) or hasattr(given, "__index__") else list(given)
+    """One item, or the items of an iterable, as a list; strings and sizes are items.
+
+    Raises:
+        TypeInferenceError: it is neither.
+    """
+    if isinstance(given, (str, Dim)) or (hasattr(given, "__index__") and not getattr(given, "ndim", 0)):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise TypeInferenceError(f"an axis or a size is an integer, not {given!r}", fix="give an integer, or several")
+    return [*cast("Iterable[Any]", given)]
+
+
+def as_integer(given: Any, what: str) -> int:
+    """An integer of Python's from whatever stands for one.
+
+    Args:
+        given: an integer.
+        what: what it is, for the error.
+
+    Raises:
+        TypeInferenceError: it is no integer.
+    """
+    try:
+        return operator.index(given)
+    except RaxError:
+        raise  # a tensor without a value yet says itself what to do
+    except TypeError as error:
+        raise TypeInferenceError(f"{what} is an integer, not {given!r}", fix="give a Python integer") from error
 
 
 def sequence(given: Any) -> list[Any] | None:
@@ -40,8 +67,9 @@ def as_axis(axis: int, ndim: int) -> int:
 
     Raises:
         OutOfRangeError: it is out of range.
+        TypeInferenceError: it is no integer.
     """
-    number = axis.__index__()
+    number = as_integer(axis, "an axis")
     if not -ndim <= number < ndim:
         raise OutOfRangeError(f"axis {number} is out of range for a tensor with {ndim} axes")
     return number % ndim

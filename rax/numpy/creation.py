@@ -16,7 +16,7 @@ from rax.ir.dims import Dim, Size
 from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.types import DType, as_dtype, broadcast_shapes, complex64, float32, float64, int64
-from rax.numpy.common import ShapeLike, SizeLike, as_shape, check_device
+from rax.numpy.common import ShapeLike, SizeLike, as_integer, as_shape, check_device
 from rax.ops.algebra import add, broadcast_to
 from rax.ops.arrays import constant, numpy_dtype, scalar
 from rax.ops.comparison import equal, greater_equal, less_equal
@@ -245,7 +245,10 @@ def _plain(number: Any) -> Any:
     """A Python number for NumPy's, and for a tensor whose value is known."""
     if isinstance(number, Handle):
         number = concrete(number.value, "arange", "give it Python numbers or symbolic sizes")
-    return cast("Any", number).item() if isinstance(number, (np.ndarray, np.generic)) else number
+    plain = number.item() if getattr(number, "ndim", None) == 0 else number
+    if not is_number(plain) or isinstance(plain, complex):
+        raise TypeInferenceError(f"arange takes real numbers and sizes, not {plain!r}", fix="use the shape of a tensor")
+    return plain
 
 
 def _count(first: float | Dim, end: float | Dim, step: float) -> Size:
@@ -256,30 +259,6 @@ def _count(first: float | Dim, end: float | Dim, step: float) -> Size:
         return max(math.ceil((end - first) / step), 0)
     distance, stride = (end - first, step) if step > 0 else (first - end, -step)
     return dims.maximum(dims.floor_divide(distance + stride - 1, stride), 0)
-
-
-def linspace(
-    start: complex, stop: complex, /, num: int, *,
-    dtype: object = None, device: str | None = None, endpoint: bool = True,
-) -> Tensor:  # fmt: skip
-    """Evenly spaced numbers.
-
-    Args:
-        start: the first number.
-        stop: the last number, or where ``endpoint`` is False the one after it.
-        num: how many.
-        dtype: the dtype of the result; by default float32, complex64 if a number is complex.
-        device: ``"cpu"`` or None.
-        endpoint: whether ``stop`` is one of the numbers.
-
-    Example:
-        >>> linspace(0, 1, 5)
-        Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
-    """
-    check_device(device)
-    default = complex64 if isinstance(start, complex) or isinstance(stop, complex) else float32
-    wanted = default if dtype is None else as_dtype(dtype)
-    return Tensor(constant(np.linspace(start, stop, num, endpoint=endpoint), wanted))
 
 
 def eye(
@@ -309,7 +288,7 @@ def eye(
 def _grid(rows: Size, columns: Size, k: int) -> tuple[Value, Value]:
     """The row number plus ``k``, and the column number."""
     down = reshape(iota(rows), (rows, 1))
-    k = max(-_FAR, min(k, _FAR))
+    k = max(-_FAR, min(as_integer(k, "the number of a diagonal"), _FAR))
     return add(down, scalar(k, int64)) if k else down, iota(columns)
 
 

@@ -8,11 +8,11 @@ from rax.frontend import indexing
 from rax.frontend.promotion import TensorLike, as_value
 from rax.frontend.tensor import Tensor
 from rax.ir import dims
-from rax.ir.dims import Size
+from rax.ir.dims import Dim, Size
 from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.types import float32
-from rax.numpy.common import SizeLike, as_axis, as_shape
+from rax.numpy.common import SizeLike, as_axis, as_integer, as_shape
 from rax.numpy.creation import eye, ones, tril
 from rax.numpy.rearranging import ravel
 from rax.numpy.searching import where
@@ -47,7 +47,8 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
     if first == second:
         raise TypeInferenceError(f"a diagonal needs two different axes, not {axis1} and {axis2}")
     rest = [axis for axis in range(value.ndim) if axis not in (first, second)]
-    return Tensor(matrices.diagonal(permute_dims(value, (*rest, first, second)), offset))
+    place = as_integer(offset, "the number of a diagonal")
+    return Tensor(matrices.diagonal(permute_dims(value, (*rest, first, second)), place))
 
 
 def trace(a: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: object = None) -> Tensor:
@@ -82,6 +83,7 @@ def diag(v: TensorLike, k: int = 0) -> Tensor:
         return diagonal(Tensor(value), k)
     if value.ndim != 1:
         raise TypeInferenceError(f"diag takes a vector or a matrix, not {value.type}", fix="use diagonal, or diagflat")
+    k = as_integer(k, "the number of a diagonal")
     size = value.shape[0] + abs(k)
     column = pad(value, (max(-k, 0),), (max(k, 0),), (0,))
     zero = Tensor(scalar(0, value.dtype))
@@ -182,7 +184,7 @@ def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Tensor, Tens
         >>> tril_indices(2)
         (Tensor([0, 1, 1], dtype=int64), Tensor([0, 0, 1], dtype=int64))
     """
-    rows, columns = np.tril_indices(n, k, m)
+    rows, columns = np.tril_indices(*_numbers(n, k, m))
     return Tensor(constant(rows)), Tensor(constant(columns))
 
 
@@ -198,7 +200,7 @@ def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Tensor, Tens
         >>> triu_indices(2)
         (Tensor([0, 0, 1], dtype=int64), Tensor([0, 1, 1], dtype=int64))
     """
-    rows, columns = np.triu_indices(n, k, m)
+    rows, columns = np.triu_indices(*_numbers(n, k, m))
     return Tensor(constant(rows)), Tensor(constant(columns))
 
 
@@ -230,6 +232,13 @@ def triu_indices_from(arr: TensorLike, k: int = 0) -> tuple[Tensor, Tensor]:
     """
     rows, columns = _known("triu_indices_from", as_value(arr))
     return triu_indices(rows, k, columns)
+
+
+def _numbers(n: int, k: int, m: int | None) -> tuple[int, int, int]:
+    if isinstance(n, Dim) or isinstance(m, Dim):
+        raise TypeInferenceError("the positions of a triangle need sizes that are known", fix="mask with tril or triu")
+    rows = as_integer(n, "a number of rows")
+    return rows, as_integer(k, "the number of a diagonal"), rows if m is None else as_integer(m, "a number of columns")
 
 
 def _known(name: str, x: Value) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from rax.ir.dims import Dim, Size, floor_divide
 from rax.ir.errors import ShapeError, TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.types import DType, as_dtype, complex_dtype, float32, float64, real_dtype
-from rax.numpy.common import Axes, SizeLike, as_axes, as_axis, as_shape, check_device
+from rax.numpy.common import Axes, SizeLike, as_axes, as_axis, as_list, as_shape, check_device
 from rax.ops import complex_parts
 from rax.ops.arithmetic import sqrt
 from rax.ops.arrays import scalar
@@ -457,12 +457,12 @@ def _axes_and_sizes(
     """The axes in order, and for each the size asked for; ``name`` is of a function that needs an axis."""
     if s is not None and axes is None:
         raise TypeInferenceError("s says how much of each axis, so it needs axes", fix="give axes=…")
-    places = [as_axis(axis, x.ndim) for axis in axes] if axes is not None else list(range(x.ndim))
+    places = [as_axis(axis, x.ndim) for axis in as_list(axes)] if axes is not None else list(range(x.ndim))
     if name and not places:
         raise TypeInferenceError(f"{name} needs at least one axis")
     sizes: list[SizeLike | None] = [None] * len(places)
     if s is not None:
-        sizes = [None if isinstance(size, int) and size == -1 else size for size in s]
+        sizes = [None if isinstance(size, int) and size == -1 else size for size in as_list(s)]
     if len(sizes) != len(places):
         raise TypeInferenceError(f"there are {len(sizes)} sizes for {len(places)} axes")
     return sizes, places

@@ -15,7 +15,7 @@ from rax.ir import dims
 from rax.ir.dims import Size
 from rax.ir.errors import OutOfRangeError, ShapeError, TypeInferenceError
 from rax.ir.node import Value
-from rax.numpy.common import as_axis
+from rax.numpy.common import as_axis, as_list
 from rax.numpy.manipulation import concat
 from rax.numpy.rearranging import atleast_1d, atleast_2d, atleast_3d, ravel
 from rax.ops import shape as shape_ops
@@ -143,7 +143,7 @@ def array_split(ary: TensorLike, indices_or_sections: Sections, axis: int = 0) -
         larger = size - each * count
         cuts += [part * each + dims.minimum(larger, part) for part in range(1, count)]
     else:
-        cuts += list(cast("Sequence[int]", indices_or_sections))
+        cuts += as_list(indices_or_sections)
     before = (slice(None),) * place
     return [value[(*before, slice(start, stop))] for start, stop in zip(cuts, [*cuts[1:], None], strict=True)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 
 from rax.frontend import application
@@ -11,7 +10,7 @@ from rax.frontend.tensor import Tensor
 from rax.ir import dims
 from rax.ir.errors import OutOfRangeError, TypeInferenceError
 from rax.ir.node import Value
-from rax.numpy.common import as_axis, as_list
+from rax.numpy.common import as_axis, as_integer, as_list
 from rax.ops import contraction
 from rax.ops.complex_parts import conj
 from rax.ops.shape import expand_dims, moveaxis, permute_dims, reshape
@@ -75,7 +74,7 @@ def tensordot(x1: TensorLike, x2: TensorLike, /, axes: int | tuple[Sequence[int]
     """
     left, right = promote_operands(x1, x2)
     if not isinstance(axes, (tuple, list)):
-        axes = operator.index(axes)
+        axes = as_integer(axes, "a number of axes")
         if not 0 <= axes <= min(left.ndim, right.ndim):
             raise TypeInferenceError(f"tensordot over {axes} axes does not fit {left.type} and {right.type}")
         first, second = list(range(left.ndim - axes, left.ndim)), list(range(axes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +15,7 @@ from rax.ir.dims import Dim, Shape, Size, shape_text
 from rax.ir.errors import ShapeError, TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.types import int64
-from rax.numpy.common import Axes, ShapeLike, as_axes, as_axis, as_list, as_shape
+from rax.numpy.common import Axes, ShapeLike, as_axes, as_axis, as_integer, as_list, as_shape
 from rax.ops import algebra
 from rax.ops import shape as shape_ops
 from rax.ops.arithmetic import remainder
@@ -177,7 +176,7 @@ def permute_dims(x: TensorLike, /, axes: Sequence[int]) -> Tensor:
         (4, 2, 3)
     """
     value = as_value(x)
-    order = tuple(as_axis(axis, value.ndim) for axis in axes)
+    order = tuple(as_axis(axis, value.ndim) for axis in as_list(axes))
     return Tensor(shape_ops.permute_dims(value, order))
 
 
@@ -300,7 +299,7 @@ def roll(x: TensorLike, /, shift: int | Sequence[int], axis: Axes = None) -> Ten
 def _roll(x: Value, shift: int, axis: int) -> Value:
     size = x.shape[axis]
     if isinstance(size, int):
-        cut = -operator.index(shift) % size if size else 0
+        cut = -as_integer(shift, "a shift") % size if size else 0
         if not cut:
             return x
         parts = shape_ops.slice_axis(x, axis, cut, size), shape_ops.slice_axis(x, axis, 0, cut)

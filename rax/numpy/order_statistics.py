@@ -20,7 +20,7 @@ from rax.ir.dims import Dim, Size
 from rax.ir.errors import RaxError, TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.types import bool_, float32, float64, int8, int64
-from rax.numpy.common import Axes, as_axes, as_axis, inexact, sequence, with_axes
+from rax.numpy.common import Axes, as_axes, as_axis, as_integer, inexact, sequence, with_axes
 from rax.numpy.elementwise import ceil, clip, floor, isfinite, isnan, logical_not, round
 from rax.numpy.searching import where
 from rax.numpy.statistical import max, min, sum
@@ -296,6 +296,7 @@ def top_k(x: TensorLike, k: int, /, *, axis: int = -1, mode: str = "largest") ->
     size = value.shape[place]
     if mode not in ("largest", "smallest"):
         raise TypeInferenceError(f"top_k's mode is 'largest' or 'smallest', not {mode!r}")
+    k = as_integer(k, "the number of elements")
     if k < 0 or (isinstance(size, int) and k > size):
         raise TypeInferenceError(f"top_k takes from 0 to {size} elements of {value.type}, not {k}")
     order = sorting.ArgSort(place, mode == "largest")(cast(value, int8) if value.dtype is bool_ else value)

@@ -8,8 +8,8 @@ from rax.frontend.promotion import TensorLike, as_value, promote_operands
 from rax.frontend.tensor import Tensor
 from rax.ir.errors import TypeInferenceError
 from rax.ir.types import float32
-from rax.numpy.common import inexact, sequence
-from rax.numpy.creation import arange, zeros_like
+from rax.numpy.common import as_integer, inexact
+from rax.numpy.creation import arange, asarray, zeros_like
 from rax.numpy.joining import concatenate
 from rax.numpy.manipulation import flip
 from rax.numpy.padding import pad
@@ -104,7 +104,7 @@ def polyder(p: TensorLike, m: int = 1) -> Tensor:
         >>> polyder(asarray([1, 1, 1]))
         Tensor([2, 1], dtype=int64)
     """
-    if m < 0:
+    if as_integer(m, "the order") < 0:
         raise TypeInferenceError(f"polyder takes an order that is not negative, not {m}")
     value = _coefficients("polyder", p)
     for _ in range(m):
@@ -128,7 +128,8 @@ def polyint(p: TensorLike, m: int = 1, k: Any = 0) -> Tensor:
         >>> polyint(asarray([2, 1]))
         Tensor([1., 1., 0.], dtype=float32)
     """
-    constants = sequence(k) or [k] * m
+    m, given = as_integer(m, "the order"), asarray(k)
+    constants = list(given) if given.ndim else [given] * m
     if m < 0 or len(constants) != m:
         raise TypeInferenceError(f"polyint takes one constant for each of {m} orders, not {len(constants)}")
     value = Tensor(inexact(_coefficients("polyint", p), float32))

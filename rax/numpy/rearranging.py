@@ -9,7 +9,7 @@ from rax.frontend.promotion import TensorLike, as_value
 from rax.frontend.tensor import Tensor
 from rax.ir import dims
 from rax.ir.errors import OutOfRangeError, TypeInferenceError
-from rax.numpy.common import ShapeLike, as_axis, as_shape
+from rax.numpy.common import ShapeLike, as_axis, as_integer, as_shape
 from rax.numpy.creation import zeros
 from rax.numpy.manipulation import expand_dims, flip, permute_dims, reshape, tile
 from rax.ops import shape as shape_ops
@@ -109,7 +109,7 @@ def rot90(m: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     first, second = (as_axis(axis, value.ndim) for axis in axes)
     if first == second:
         raise TypeInferenceError(f"rot90 turns in a plane of two different axes, not {tuple(axes)}")
-    turns = k % 4
+    turns = as_integer(k, "a number of turns") % 4
     if turns == 2:
         return flip(value, axis=(first, second))
     if turns == 1:

@@ -7,8 +7,9 @@ from rax.frontend.tensor import Tensor
 from rax.ir import dims
 from rax.ir.errors import TypeInferenceError
 from rax.ir.types import bool_
-from rax.numpy.common import Axes, as_axes, as_axis, with_axes
+from rax.numpy.common import Axes, as_axes, as_axis, as_integer, with_axes
 from rax.ops import reduction
+from rax.ops.algebra import broadcast_to
 from rax.ops.comparison import not_equal
 from rax.ops.elementwise import subtract
 from rax.ops.selection import cast
@@ -51,7 +52,7 @@ def diff(
         x: at least one axis.
         axis: the axis.
         n: how many times differences are taken.
-        prepend: what goes before ``x`` first, of its shape apart from the axis.
+        prepend: what goes before ``x`` first: of its shape apart from the axis, or a number.
         append: what goes behind it.
 
     Raises:
@@ -62,10 +63,13 @@ def diff(
         >>> diff(asarray([1, 4, 9, 16]))
         Tensor([3, 5, 7], dtype=int64)
     """
-    if n < 0:
+    if as_integer(n, "how often diff is taken") < 0:
         raise TypeInferenceError(f"diff cannot be taken {n} times")
-    place = as_axis(axis, as_value(x).ndim)
+    shape = as_value(x).shape
+    place = as_axis(axis, len(shape))
+    edge = (*shape[:place], 1, *shape[place + 1 :])
     parts = promote_operands(*[part for part in (prepend, x, append) if part is not None])
+    parts = [part if part.ndim else broadcast_to(part, edge) for part in parts]
     value = Concat(place)(*parts) if len(parts) > 1 else parts[0]
     for _ in range(n):
         size = value.shape[place]

@@ -10,7 +10,7 @@ from rax.ir.dims import Dim, Shape, Size
 from rax.ir.errors import RaxError
 from rax.ir.trail import scope
 from rax.ir.types import float32, float64, uint64
-from rax.numpy.common import ShapeLike, as_shape, inexact
+from rax.numpy.common import ShapeLike, as_axis, as_shape, inexact
 from rax.random.continuous import gumbel
 from rax.random.keys import bits
 from rax.random.uniform import randint, uniform
@@ -38,7 +38,7 @@ def permutation(key: TensorLike, x: int | Dim | str | TensorLike, axis: int = 0)
         whole = as_tensor(x)
         if not whole.ndim:
             raise RaxError(f"permutation needs an axis; {whole.value.type} has none", fix="give an int, or a vector")
-        return rnp.take(whole, _order(key, (whole.shape[axis],)), axis=axis)
+        return rnp.take(whole, _order(key, (whole.shape[as_axis(axis, whole.ndim)],)), axis=axis)
 
 
 def _order(key: TensorLike, shape: Shape) -> Tensor:
@@ -104,7 +104,7 @@ def choice(
         whole = None if isinstance(a, (int, Dim, str)) else as_tensor(a)
         if whole is not None and not whole.ndim:
             raise RaxError(f"choice needs an axis; {whole.value.type} has none", fix="give an int, or a vector")
-        (count,) = dims.as_shape(a) if whole is None else (whole.shape[axis],)  # pyright: ignore[reportArgumentType]
+        (count,) = dims.as_shape(a) if whole is None else (whole.shape[as_axis(axis, whole.ndim)],)  # pyright: ignore[reportArgumentType]
         index = _choices(key, count, as_shape(shape), replace, p)
         if whole is None:
             return index

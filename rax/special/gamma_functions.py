@@ -12,7 +12,7 @@ from rax.frontend.tensor import Tensor
 from rax.ir.errors import RaxError
 from rax.ir.trail import scope
 from rax.ir.types import float32
-from rax.numpy.common import inexact
+from rax.numpy.common import as_integer, inexact
 from rax.ops.special import gamma_functions, incomplete_beta, incomplete_gamma
 
 
@@ -80,7 +80,7 @@ def polygamma(n: int, x: TensorLike, /) -> Tensor:
         >>> polygamma(1, 1.0)
         Tensor(1.644934, dtype=float32)
     """
-    order = n.__index__()
+    order = as_integer(n, "the order")
     return digamma(x) if order == 0 else Tensor(apply_elementwise(gamma_functions.Polygamma(order), x))
 
 
@@ -226,7 +226,7 @@ def multigammaln(a: TensorLike, d: int, /) -> Tensor:
         >>> round(float(multigammaln(3.0, 2)), 5)
         1.55019
     """
-    size = d.__index__()
+    size = as_integer(d, "the dimension")
     if size < 1:
         raise RaxError(f"multigammaln has a dimension of 1 or more, not {size}")
     with scope("multigammaln"):

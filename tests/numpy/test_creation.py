@@ -11,7 +11,7 @@ import rax
 import rax.numpy as rnp
 from rax.ir import dims
 from rax.ir.errors import UnboundInputError
-from tests.numpy.agree import agree, agree_symbolic, draw, same
+from tests.numpy.agree import agree, agree_symbolic, differentiable, draw, same
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,38 @@ def test_linspace(bounds: tuple[Any, ...], options: dict[str, Any]) -> None:
     due = np.linspace(*bounds, **options)
     same(rnp.linspace(*bounds, **options), due.astype("complex64" if due.dtype.kind == "c" else "float32"))
     same(rnp.linspace(*bounds, **options, dtype="complex128"), due.astype("complex128"))
+
+
+@pytest.mark.parametrize("name", ["linspace", "logspace", "geomspace"])
+@pytest.mark.parametrize(("num", "endpoint"), [(0, True), (1, True), (1, False), (5, True), (5, False)])
+def test_numbers_spaced_between_tensors(name: str, num: int, endpoint: bool) -> None:
+    ends = np.array([1.0, 2.0, 3.0]), np.array([[0.5], [7.0]])
+
+    def ours(start: Any, stop: Any) -> Any:
+        return getattr(rnp, name)(start, stop, num, endpoint=endpoint)
+
+    def due(start: Any, stop: Any) -> Any:
+        return getattr(np, name)(start, stop, num, endpoint=endpoint)
+
+    agree(ours, due, *ends)
+    agree(lambda start: ours(start, 4.0), lambda start: due(start, 4.0), ends[0])
+    agree_symbolic(lambda x: ours(x / 9 + 2, 5), lambda x: due(x / 9 + 2, 5).astype(x.dtype), ("n", "m"))
+    if num > 1:
+        differentiable(ours, *ends)
+
+
+def test_numbers_spaced_of_other_dtypes() -> None:
+    corner = np.array([1 + 2j, -3j])
+    same(rnp.geomspace(corner, 2 - 4j, 3), np.geomspace(corner, 2 - 4j, 3))
+    same(rnp.geomspace(-corner.imag[:1], np.array(-8.0), 3), np.geomspace(-corner.imag[:1], -8.0, 3))
+    same(rnp.logspace(0, 2, 3, base=np.array(3.0)), np.logspace(0, 2, 3, base=3.0))
+    same(rnp.linspace(np.array([0, 4]), 1, 3), np.linspace([0, 4], 1, 3).astype("float32"))
+    same(rnp.linspace(np.float32(0), 1, 3, dtype="float64"), np.linspace(0, 1, 3))
+    for name in ("linspace", "logspace", "geomspace"):
+        with pytest.raises(rax.TypeInferenceError, match=f"{name} cannot give -1 numbers"):
+            getattr(rnp, name)(1.0, 2.0, -1)
+    with pytest.raises(rax.TypeInferenceError, match="geomspace has no 0 among its numbers"):
+        rnp.geomspace(0, 2.0)
 
 
 @pytest.mark.parametrize("k", [-4, -1, 0, 1, 4, 2**70])

@@ -50,6 +50,7 @@ def test_polynomials() -> None:
     for order in range(5):
         same(rnp.polyder(p, order), np.polyder(p, order))
         same(rnp.polyint(p, order, list(range(order))), np.polyint(p, order, list(range(order)) or None))
+    same(rnp.polyint(p, 2, np.array([3.0, 4.0])), np.polyint(p, 2, [3, 4]))
     same(rnp.polyint(p, 2, 3), np.polyint(p, 2, [3, 3]))
     same(rnp.polyder(np.array([3, 2, 1])), np.array([6, 2]))
     same(rnp.polyder(p, 9), np.zeros(0))

@@ -103,6 +103,7 @@ def test_diff(n: int, axis: int) -> None:
 def test_diff_with_ends() -> None:
     x, ends = draw((2, 3)), np.zeros((2, 1), np.float32)
     same(rnp.diff(x, prepend=ends, append=ends + 1), np.diff(x, prepend=ends, append=ends + 1))
+    same(rnp.diff(x, axis=0, prepend=5, append=2), np.diff(x, axis=0, prepend=np.float32(5), append=np.float32(2)))
     same(rnp.diff(np.array([True, False, False])), np.diff(np.array([True, False, False])))
     with pytest.raises(rax.TypeInferenceError, match="diff cannot be taken -1 times"):
         rnp.diff(x, n=-1)

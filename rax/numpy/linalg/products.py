@@ -12,7 +12,7 @@ from rax.ir.dims import Size
 from rax.ir.errors import OutOfRangeError, TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.types import float32
-from rax.numpy.common import as_axis, inexact
+from rax.numpy.common import as_axis, as_integer, inexact
 from rax.numpy.statistical import sum as total
 from rax.ops import contraction
 from rax.ops.algebra import broadcast_to
@@ -151,7 +151,7 @@ def matrix_power(x: TensorLike, n: int, /) -> Tensor:
     value = inexact(x, float32)
     if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
         raise TypeInferenceError(f"matrix_power needs square matrices, not {dims.shape_text(value.shape)}")
-    count = n.__index__()
+    count = as_integer(n, "the power")
     if count == 0:
         return Tensor(broadcast_to(identity(value.shape[-1], value.dtype), value.shape))
     square = inverse(value) if count < 0 else value
