@@ -219,6 +219,15 @@ def test_choice_of_slices_of_a_tensor() -> None:
     assert sorted(words.tolist()) == [10, 20, 30]
 
 
+def test_choice_without_replacement_from_a_symbolic_number() -> None:
+    graph = rax.trace(lambda x: random.choice(KEY, x, (2, 2), replace=False), rax.spec(("n",)))
+    for size in (4, 7):
+        table = np.arange(size, dtype=np.float32)
+        assert np.array_equal(graph(table), random.choice(KEY, table, (2, 2), replace=False).numpy())
+    with pytest.raises(rax.ExecutionError, match="the slice 0:4 leaves the axis of size 3"):
+        graph(np.zeros(3, np.float32))
+
+
 def test_parameters_broadcast_and_are_each_followed() -> None:
     rates = np.array([0.5, 5.0, 50.0, 500.0])
     means = random.poisson(KEY, rates, (COUNT, 4)).numpy().mean(0)

@@ -22,8 +22,8 @@ from rax.ir.types import as_dtype, float32
 from rax.ops.reduction import computing_dtype
 
 
-def _fans(shape: Sequence[int]) -> tuple[int, int]:
-    if not isinstance(shape, Sequence) or len(shape) < 2:
+def _fans(shape: Sequence[int] | int) -> tuple[int, int]:
+    if isinstance(shape, int) or len(shape) < 2:
         raise RaxError(f"a weight has at least two axes, not the shape {shape!r}", fix="start a bias at zeros")
     if len(shape) == 2:
         return shape[0], shape[1]

@@ -7,6 +7,7 @@ from typing import Any
 
 from rax.frontend.promotion import TensorLike, as_value, common_dtype, is_number
 from rax.frontend.tensor import Tensor
+from rax.ir import dims
 from rax.ir.dims import Size
 from rax.ir.errors import TypeInferenceError
 from rax.ir.types import float32, real_dtype
@@ -229,13 +230,12 @@ def unwrap(p: TensorLike, discont: float | None = None, axis: int = -1, *, perio
     value = Tensor(as_value(p) if whole else inexact(p, float32))
     place = as_axis(axis, value.ndim)
     size = value.shape[place]
-    if size == 0:
-        return value
-    later = _part(value, place, 1, size)
-    steps = later - _part(value, place, 0, size - 1)
+    first = dims.minimum(size, 1)  # none of a symbolic size that turns out as 0
+    later = _part(value, place, first, size)
+    steps = later - _part(value, place, 0, size - first)
     half = period // 2 if whole else period / 2
     wrapped = remainder(steps + half, period) - half
     if half * 2 == period:  # a jump of just half a period keeps its direction
         wrapped = where((wrapped == -half) & (steps > 0), half, wrapped)
     change = where(abs(steps) < (period / 2 if discont is None else discont), 0, wrapped - steps)
-    return concatenate([_part(value, place, 0, 1), later + cumulative_sum(change, axis=place)], axis=place)
+    return concatenate([_part(value, place, 0, first), later + cumulative_sum(change, axis=place)], axis=place)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from rax.frontend.promotion import TensorLike, is_number, promote_operands
 from rax.frontend.tensor import Tensor
+from rax.ir.dims import Dim
 from rax.ir.errors import TypeInferenceError
 from rax.ir.types import as_dtype, complex64, float32
 from rax.numpy.common import SizeLike, as_integer, check_device, inexact
@@ -70,7 +71,7 @@ def linspace(
     """
     check_device(device)
     _check_number("linspace", num)
-    if is_number(start) and is_number(stop):
+    if _is_plain(start) and _is_plain(stop):
         return _spaced(np.linspace(start, stop, num, endpoint=endpoint), dtype)
     return _as(_between(start, stop, num, endpoint), dtype)
 
@@ -98,7 +99,7 @@ def logspace(
         Tensor([  1.,  10., 100.], dtype=float32)
     """
     _check_number("logspace", num)
-    if is_number(start) and is_number(stop) and is_number(base):
+    if _is_plain(start) and _is_plain(stop) and _is_plain(base):
         return _spaced(np.logspace(start, stop, num, endpoint, base), dtype)
     return _as(pow(base, _between(start, stop, num, endpoint)), dtype)
 
@@ -127,12 +128,16 @@ def geomspace(
     _check_number("geomspace", num)
     if (is_number(start) and start == 0) or (is_number(stop) and stop == 0):
         raise TypeInferenceError("geomspace has no 0 among its numbers")
-    if is_number(start) and is_number(stop):
+    if _is_plain(start) and _is_plain(stop):
         return _spaced(np.geomspace(start, stop, num, endpoint), dtype)
     first, last = (Tensor(inexact(end, float32)) for end in promote_operands(start, stop))
     steps = _between(0.0, Tensor(cast(asarray(1.0).value, first.dtype)), num, endpoint)
     ratio = last / first
     return _as(first * pow(ratio, steps[(slice(None), *[None] * ratio.ndim)]), dtype)
+
+
+def _is_plain(end: object) -> TypeGuard[complex]:
+    return is_number(end) and not isinstance(end, Dim)
 
 
 def _check_number(name: str, num: int) -> None:

@@ -11,6 +11,7 @@ from rax.ir.errors import RaxError
 from rax.ir.trail import scope
 from rax.ir.types import float32, float64, uint64
 from rax.numpy.common import ShapeLike, as_axis, as_shape, inexact
+from rax.ops.shape import slice_axis
 from rax.random.continuous import gumbel
 from rax.random.keys import bits
 from rax.random.uniform import randint, uniform
@@ -133,4 +134,4 @@ def _choices(key: TensorLike, count: Size, size: Shape, replace: bool, p: Tensor
         order = _order(key, (count,))
     else:
         order = rnp.argsort(gumbel(key, (count,), float64) + rnp.log(rnp.astype(weights, float64)), descending=True)
-    return rnp.reshape(order[:chosen], size)
+    return rnp.reshape(Tensor(slice_axis(order.value, 0, 0, chosen)), size)

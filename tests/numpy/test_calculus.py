@@ -101,7 +101,7 @@ def test_phases() -> None:
     same(rnp.unwrap(phase[0, :0]), phase[0, :0])
     differentiable(rnp.unwrap, phase[0])
     agree_symbolic(lambda p: p * 0 + rnp.unwrap(p, axis=0), lambda p: np.unwrap(p, axis=0), ("n", "m"),
-                   dtype="float64", sizes=SIZES)  # fmt: skip
+                   dtype="float64")  # fmt: skip
 
 
 def test_what_does_not_fit_is_refused() -> None:
