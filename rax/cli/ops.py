@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import json
+import typing
 from collections.abc import Iterator
 from typing import Any
 
+from rax.ir.attributes import attribute_types
+from rax.ir.dims import Size
 from rax.ir.errors import RaxError
+from rax.ir.graph import Graph
 from rax.ir.op import DERIVATIVE_SLOTS, Op
-from rax.ir.types import as_dtype
+from rax.ir.types import DType, as_dtype
 from rax.ops import registry, samples
 from rax.ops.families import Composite
 from rax.runtime.backends import BACKENDS
@@ -106,6 +111,7 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to the command line."""
     parser: argparse.ArgumentParser = verbs.add_parser("ops", help="list the operations and what each covers")
     parser.add_argument("name", nargs="?", help="one operation, in full")
+    parser.add_argument("--json", action="store_true", help="the format's operations, for programs: schemas/ops.json")
     parser.set_defaults(run=run)
 
 
@@ -115,13 +121,54 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         RaxError: there is no operation of that name.
     """
+    if options.json and options.name is not None:
+        raise RaxError("--json lists every operation", fix=f"leave out {options.name!r}, or --json")
     if options.name is None:
-        print("\n".join(table()))
+        print("\n".join(listed() if options.json else table()))
         return 0
     if options.name not in registry():
         raise RaxError(f"there is no operation {options.name!r}", fix="rax ops lists them")
     print("\n".join(entry(registry()[options.name])))
     return 0
+
+
+def listed() -> Iterator[str]:
+    """The operations of the format as lines of JSON, one an operation, as schemas/FORMAT.md says."""
+    rows = [json.dumps(row(cls)) for _, cls in sorted(registry().items()) if cls.since]
+    yield "["
+    yield ",\n".join(rows)
+    yield "]"
+
+
+def row(cls: type[Op]) -> dict[str, Any]:
+    """What a reader must know of an operation to take it from a file.
+
+    Example:
+        >>> row(registry()["sum"])
+        {'name': 'sum', 'since': 1, 'operands': 1, 'attributes': [{'name': 'axes', 'type': ['int', '...']}]}
+    """
+    attributes: list[dict[str, Any]] = []
+    for name, hint in attribute_types(cls).items():
+        attributes.append({"name": name, "type": form(hint)})
+        if hasattr(cls, name):  # a default is an attribute of the class
+            default = getattr(cls, name)
+            attributes[-1]["default"] = {"dtype": default.name} if isinstance(default, DType) else default
+    operands = None if cls.arity < 0 else cls.arity
+    return {"name": cls.name, "since": cls.since, "operands": operands, "attributes": attributes}
+
+
+def form(hint: Any) -> Any:
+    """The type of an attribute as the list of operations writes it.
+
+    Example:
+        >>> form(float), form(tuple[tuple[int, int], ...])
+        ('float', [['int', 'int'], '...'])
+    """
+    if hint == Size:
+        return "size"
+    if typing.get_origin(hint) is tuple:
+        return ["..." if part is ... else form(part) for part in typing.get_args(hint)]
+    return {DType: "dtype", Graph: "graph"}.get(hint, getattr(hint, "__name__", ""))
 
 
 def table() -> Iterator[str]:

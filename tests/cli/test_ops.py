@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rax.cli.main import main
 from rax.cli.ops import coverage
 from rax.ops import registry
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_table_has_a_line_for_every_operation(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,6 +33,14 @@ def test_an_operation_in_full(capsys: pytest.CaptureFixture[str]) -> None:
         "- Backends: numpy (kernel), reference (reference)\n"
         "- Since: version 1\n"
     )
+
+
+def test_the_list_for_programs_is_the_committed_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ops", "--json"]) == 0
+    committed = (ROOT / "schemas" / "ops.json").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == committed, "rax ops --json > schemas/ops.json"
+    assert main(["ops", "sum", "--json"]) == 2
+    assert capsys.readouterr().err == "rax: --json lists every operation: leave out 'sum', or --json\n"
 
 
 def test_a_name_that_is_no_operation(capsys: pytest.CaptureFixture[str]) -> None:
