@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rax.cli import ops
+from rax.cli import diff, ops
 from rax.cli.run import one_line
 from rax.ir.errors import RaxError
 
@@ -18,17 +18,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after the program's name; by default those of this process.
 
     Returns:
-        The exit code: 0, or 2 if the command could not be carried out.
+        The exit code: 0, 1 if files differ, 2 if the command could not be carried out.
     """
     parser = argparse.ArgumentParser("rax", description="Look at what rax offers; rax-run runs a file.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
+    diff.add_parser(verbs)
     ops.add_parser(verbs)
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
     except RaxError as error:
         print(f"rax: {one_line(error)}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        print(f"rax: cannot read {error.filename}: {error.strerror}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":
