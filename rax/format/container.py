@@ -8,6 +8,7 @@ and the header's offsets count from the start of the file.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from mmap import mmap
 from typing import IO, Any
@@ -15,6 +16,7 @@ from typing import IO, Any
 from rax.format.encode import ProgramWriter
 from rax.format.header import HEADER_KEYS, TensorRow
 from rax.format.limits import ALIGNMENT, MAX_HEADER_BYTES, MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, at_most, refuse
+from rax.format.versions import newest
 from rax.format.wire import (
     INVALID,
     BufferFull,
@@ -30,10 +32,11 @@ from rax.format.wire import (
 )
 
 MAGIC = "rax"
-VERSION = 1
 FIXED_ITEMS = 4
 _START_BYTES = 32
 _CHECKSUM_HEADER = pack_bin_header(hashlib.sha256().digest_size)
+Places = Mapping[int, tuple[str, list[tuple[int, int]]]]
+"""For rows of the tensor table, the path of another file and the segments ``(offset, nbytes)`` in it."""
 _CHECKSUM_BYTES = len(_CHECKSUM_HEADER) + hashlib.sha256().digest_size
 
 
@@ -66,23 +69,28 @@ def checksum(start: bytes, header: bytes) -> bytes:
     return _CHECKSUM_HEADER + hashlib.sha256(start + header).digest()
 
 
-def lay_out(program: ProgramWriter, segment_bytes: int = MAX_SEGMENT_BYTES) -> Layout:
+def lay_out(program: ProgramWriter, outside: Places | None = None, segment_bytes: int = MAX_SEGMENT_BYTES) -> Layout:
     """Place a program's tensors in a file.
 
     Args:
         program: the tables.
+        outside: where the tensors lie that are not to be in this file, by their rows.
         segment_bytes: where a tensor is split; a multiple of 64. Files use the default.
     """
+    elsewhere = outside or {}
     pieces: list[list[memoryview]] = []
-    for literal in program.literals:
-        whole = literal.raw
-        stored = whole.nbytes > MAX_INLINE_BYTES
-        starts = range(0, whole.nbytes, segment_bytes) if stored else ()
-        pieces.append([whole[start : start + segment_bytes] for start in starts])
-    start = pack_array_header(FIXED_ITEMS + 2 * sum(map(len, pieces))) + packb(MAGIC) + packb(VERSION)
-    without = pack_map({key: program.tables.get(key, b"") for key in HEADER_KEYS})
-    tensors = _place(program, pieces, len(start) + len(without) + _CHECKSUM_BYTES)
-    header = pack_map({key: program.tables.get(key, tensors) for key in HEADER_KEYS})
+    for row, literal in enumerate(program.literals):
+        stored = literal.raw.nbytes > MAX_INLINE_BYTES and row not in elsewhere
+        starts = range(0, literal.raw.nbytes, segment_bytes) if stored else ()
+        pieces.append([literal.raw[start : start + segment_bytes] for start in starts])
+    files = {elsewhere[row][0]: None for row in sorted(elsewhere)}
+    tables = {**program.tables, "files": packb(list(files))}
+    start = pack_array_header(FIXED_ITEMS + 2 * sum(map(len, pieces))) + packb(MAGIC) + packb(program.version)
+    without = pack_map({key: tables.get(key, b"") for key in HEADER_KEYS})
+    rows = {path: row for row, path in enumerate(files)}
+    placed = {row: (segments, rows[path]) for row, (path, segments) in elsewhere.items()}
+    tensors = _place(program, pieces, placed, len(start) + len(without) + _CHECKSUM_BYTES)
+    header = pack_map({key: tables.get(key, tensors) for key in HEADER_KEYS})
     position = len(start) + len(header) + _CHECKSUM_BYTES
     segments: list[tuple[bytes, memoryview]] = []
     for piece in (piece for parts in pieces for piece in parts):
@@ -92,7 +100,12 @@ def lay_out(program: ProgramWriter, segment_bytes: int = MAX_SEGMENT_BYTES) -> L
     return Layout(start, header, segments)
 
 
-def _place(program: ProgramWriter, pieces: list[list[memoryview]], before: int) -> bytes:
+def _place(
+    program: ProgramWriter,
+    pieces: list[list[memoryview]],
+    outside: Mapping[int, tuple[list[tuple[int, int]], int]],
+    before: int,
+) -> bytes:
     """The packed table of tensors: the shortest whose offsets are true of the file it makes.
 
     Longer offsets make a longer header, hence offsets that are no smaller: starting from an empty
@@ -100,7 +113,8 @@ def _place(program: ProgramWriter, pieces: list[list[memoryview]], before: int) 
 
     Args:
         program: the tables.
-        pieces: for each tensor its segments; none for one inside the header.
+        pieces: for each tensor its segments; none for one that is in the header or outside.
+        outside: the segments of each tensor that is outside, and the row in ``files``.
         before: the bytes before the first pad, the table apart.
     """
     types = program.tensor_types()
@@ -108,7 +122,10 @@ def _place(program: ProgramWriter, pieces: list[list[memoryview]], before: int) 
     while True:
         position = before + len(packed)
         rows: list[bytes] = []
-        for type, literal, parts in zip(types, program.literals, pieces, strict=True):
+        for row, (type, literal, parts) in enumerate(zip(types, program.literals, pieces, strict=True)):
+            if row in outside:
+                rows.append(packb([type, literal.digest, *outside[row]]))
+                continue
             segments: list[tuple[int, int]] = []
             for piece in parts:
                 position += len(pack_lead(position, piece.nbytes))
@@ -128,11 +145,11 @@ def pack_lead(position: int, nbytes: int) -> bytes:
     return pack_bin_header(zeros) + bytes(zeros) + own
 
 
-def read_start(file: mmap) -> int:
+def read_start(file: mmap) -> tuple[int, int]:
     """Check that a file is rax's and of a known version; leave it at its header.
 
     Returns:
-        How many items the file's array has.
+        How many items the file's array has, and the version.
     """
     head = file.read(_START_BYTES)
     start = Start(head)
@@ -145,11 +162,12 @@ def read_start(file: mmap) -> int:
         refuse("not-rax", "the file is not a rax file", "byte 0")
     if type(version) is not int or version < 1:
         refuse("not-rax", "the file is not a rax file", "byte 0")
-    if version != VERSION:
-        what = f"the file has format version {version}; this rax reads version {VERSION}"
+    if version > newest():
+        known = "version 1" if newest() == 1 else f"versions 1 to {newest()}"
+        what = f"the file has format version {version}; this rax reads {known}"
         refuse("newer-version", what, f"byte {start.tell() - 1}", fix="install a newer rax")
     file.seek(start.tell())
-    return items
+    return items, version
 
 
 def read_raw_header(file: mmap) -> tuple[Any, int]:
@@ -189,7 +207,7 @@ def check_segments(view: memoryview, position: int, items: int, tensors: list[Te
         items: how many items the file's array says it has.
         tensors: the rows of the header.
     """
-    segments = [segment for row in tensors for segment in row.segments]
+    segments = [segment for row in tensors if row.file is None for segment in row.segments]
     due = FIXED_ITEMS + 2 * len(segments)
     if items != due:
         refuse("bad-segment", f"the file's array has {items} items, where {due} are due", "byte 0")

@@ -39,10 +39,13 @@ class ProgramWriter:
 
     Attributes:
         literals: the tensors, in the order of their rows.
+        version: the lowest version of the format that has every operation used.
+        defaults: the row of each tensor that is a default, by name.
     """
 
     def __init__(self, program: Program) -> None:
         self.literals: list[Literal] = []
+        self.version = 1
         self._tensors: dict[object, int] = {}
         self._types: dict[TensorType, int] = {}
         self._trees = TreeWriter()
@@ -53,7 +56,7 @@ class ProgramWriter:
         self._graph_rows: dict[int, int] = {}
         self._alive: list[object] = []
         entries = {name: self._graph(graph, 1) for name, graph in program.items()}
-        defaults = self._named(program.defaults)
+        self.defaults = self._named(program.defaults)
         examples = {
             name: {
                 "display": dict(sorted(example.display.items())),
@@ -63,7 +66,7 @@ class ProgramWriter:
             for name, example in program.examples.items()
         }
         self.tables: dict[str, bytes] = {
-            "defaults": packb(defaults),
+            "defaults": packb(self.defaults),
             "entries": packb(entries),
             "examples": packb(examples),
             "graphs": self._graphs.packed(),
@@ -164,9 +167,10 @@ class ProgramWriter:
         attributes = {
             name: self._attribute(value, f"{where}.{name}", depth)
             for name, value in sorted(op.attributes().items())
-            if body is None or value is not body
+            if not (_is_default(op, name, value) if since else value is body)
         }
         if since:
+            self.version = max(self.version, since)
             return [op.name, since, attributes]
         return [op.name, 0, attributes, self._graph(cast("Graph", body), depth + 1)]
 
@@ -198,6 +202,12 @@ class ProgramWriter:
         if isinstance(value, Literal):
             return {"tensor": self._tensor(value)}
         return refuse("bad-attribute", f"{value!r} of type {type(value).__name__} cannot be stored", where)
+
+
+def _is_default(op: Op, name: str, value: Any) -> bool:
+    """Whether a reader that is not told has this very value; ``1``, ``1.0`` and ``True`` differ, and so do zeros."""
+    default = getattr(type(op), name, value)
+    return hasattr(type(op), name) and type(value) is type(default) and repr(value) == repr(default)
 
 
 def _reference(value: Value, places: dict[Node, int], count: int) -> int:

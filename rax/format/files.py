@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from rax.format.atomic import replacing
-from rax.format.container import VERSION, Layout, check_segments, lay_out, read_raw_header, read_start
+from rax.format.container import Layout, Places, lay_out
 from rax.format.decode import Registry, build_program
 from rax.format.encode import ProgramWriter
 from rax.format.header import GraphRow, Header, read_header
 from rax.format.limits import refuse
+from rax.format.opening import PathLike, open_file
+from rax.format.outside import Outside
 from rax.format.tensors import read_tensor
 from rax.format.wire import unpack
 from rax.ir import services
 from rax.ir.collector import paused
 from rax.ir.errors import RaxError
 from rax.ir.graph import Graph
+from rax.ir.node import Literal
 from rax.ir.program import Program
 from rax.ir.types import TensorType
 
-PathLike = str | os.PathLike[str]
 READ_BYTES = 2**26
 """Files up to this size are read whole and every digest checked; larger ones are mapped."""
 
 
-def save(program: Program | Graph, path: PathLike) -> None:
+def save(program: Program | Graph, path: PathLike, *, external: str | Sequence[str] = ()) -> None:
     """Write a program to a file; the same program gives the same bytes everywhere.
 
     The file is written aside and put in its place when it is whole: killed at any moment, the
@@ -39,11 +39,16 @@ def save(program: Program | Graph, path: PathLike) -> None:
     Args:
         program: a program, or a graph, which is saved as the only entry, ``"main"``.
         path: the file; by custom it ends in ``.msgpack``.
+        external: other files that hold tensors, by paths from the folder of ``path`` downwards, with ``/``.
+            A tensor that lies in one of those that exist (rax or safetensors files) is named by its place
+            and digest instead of being stored. One of them may be absent: it is written, as a safetensors
+            file, with every tensor of more than 64 bytes that the others lack. Files that exist are never changed.
 
     Raises:
-        FormatError: the program holds something that no file can, or is past a bound.
+        FormatError: the program holds something that no file can, or is past a bound; or an external
+            path leads out of the folder, or to no file of tensors.
         RaxError: it is neither a program nor a graph.
-        OSError: the file cannot be written.
+        OSError: a file cannot be written.
 
     Example:
         >>> import tempfile
@@ -55,13 +60,20 @@ def save(program: Program | Graph, path: PathLike) -> None:
         ...     load(f"{folder}/identity.msgpack")
         <Program main; 0 defaults>
     """
-    layout = encode(program)
-    with replacing(Path(path)) as file:
+    target = Path(os.path.realpath(path))
+    outside = Outside(target, [external] if isinstance(external, str) else external)
+    layout = encode(program, outside.place)
+    outside.write()
+    with replacing(target) as file:
         layout.write(file)
 
 
-def encode(program: Program | Graph) -> Layout:
+def encode(program: Program | Graph, outside: Callable[[ProgramWriter], Places] | None = None) -> Layout:
     """The bytes of a program, before they are written; checked as a reader checks them.
+
+    Args:
+        program: a program, or a graph.
+        outside: says which tensors lie in other files, and where; by default none.
 
     Raises:
         FormatError: the program holds something that no file can, or is past a bound.
@@ -75,7 +87,8 @@ def encode(program: Program | Graph) -> Layout:
         )
     with paused():
         try:
-            layout = lay_out(ProgramWriter(whole))
+            writer = ProgramWriter(whole)
+            layout = lay_out(writer, outside(writer) if outside else None)
         except OverflowError:
             refuse("limit", "an int has more than 64 bits")
         except UnicodeEncodeError as error:
@@ -89,7 +102,8 @@ def load(path: PathLike, *, registry: Registry | None = None, verify: bool | Non
 
     Every operation is rebuilt from its name, every type inferred again and compared. A file up
     to 64 MiB is read whole, so that later changes to it do not show; of a larger one only the
-    header is read, and its tensors are mapped: they come into memory when they are touched.
+    header is read, and its tensors are mapped: they come into memory when they are touched. So do
+    tensors in other files beside it, which are then compared with their digests.
 
     Args:
         path: the file.
@@ -115,10 +129,13 @@ def load(path: PathLike, *, registry: Registry | None = None, verify: bool | Non
     """
     known = services.get("registry")() if registry is None else registry
     with paused():
-        opened = _open(path, READ_BYTES)
-        check = len(opened.view) <= READ_BYTES if verify is None else verify
-        rows = enumerate(opened.header.tensors)
-        literals = [read_tensor(row, opened.view, f"tensors[{number}]", check=check) for number, row in rows]
+        opened = open_file(path, READ_BYTES)
+        others = opened.others()
+        literals: list[Literal] = []
+        for number, row in enumerate(opened.header.tensors):
+            view = opened.view if row.file is None else others[row.file]
+            check = row.file is None and len(view) <= READ_BYTES if verify is None else verify
+            literals.append(read_tensor(row, view, f"tensors[{number}]", check=check))
         return build_program(opened.header, literals, known)
 
 
@@ -143,11 +160,19 @@ class EntryDescription:
 
 @dataclass(frozen=True)
 class TensorDescription:
-    """A tensor in a file: its type, SHA-256 (None for those inside the header) and segments ``(offset, nbytes)``."""
+    """A tensor in a file.
+
+    Attributes:
+        type: its dtype and shape.
+        digest: its SHA-256; None for those inside the header.
+        segments: where it lies, as ``(offset, nbytes)``.
+        file: the path of the other file it lies in; None where it is in this one.
+    """
 
     type: TensorType
     digest: str | None
     segments: tuple[tuple[int, int], ...]
+    file: str | None
 
 
 @dataclass(frozen=True)
@@ -180,7 +205,7 @@ def describe(path: PathLike) -> Description:
         FormatError: the file is damaged, newer than this rax, or no rax file.
         OSError: the file cannot be read.
     """
-    opened = _open(path, 0)
+    opened = open_file(path, 0)
     header = opened.header
     counts: dict[str, int] = {}
     for graph in header.graphs:
@@ -188,11 +213,16 @@ def describe(path: PathLike) -> Description:
             name = header.ops[number].name
             counts[name] = counts.get(name, 0) + 1
     tensors = [
-        TensorDescription(row.type, row.digest.hex() if row.inline is None else None, row.segments)
+        TensorDescription(
+            row.type,
+            row.digest.hex() if row.inline is None else None,
+            row.segments,
+            None if row.file is None else header.files[row.file],
+        )
         for row in header.tensors
     ]
     return Description(
-        version=VERSION,
+        version=opened.version,
         nbytes=len(opened.view),
         main=header.main,
         entries={name: _entry(header, name, header.graphs[row]) for name, row in header.entries.items()},
@@ -210,36 +240,3 @@ def _entry(header: Header, name: str, graph: GraphRow) -> EntryDescription:
         optional=frozenset(label for label, _ in graph.inputs if label in header.defaults),
         has_example=name in header.examples,
     )
-
-
-@dataclass(frozen=True)
-class _Opened:
-    header: Header
-    view: memoryview
-
-
-def _open(path: PathLike, read_bytes: int) -> _Opened:
-    """Check a file's layout and header.
-
-    Args:
-        path: the file.
-        read_bytes: up to this size it is read, past it mapped.
-    """
-    place = Path(path)
-    if not stat.S_ISREG(place.stat().st_mode):
-        refuse("not-rax", f"{place} is no regular file", "byte 0")
-    with place.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size == 0:
-            refuse("truncated", "the file is empty", "byte 0")
-        if size > read_bytes:
-            memory = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
-        else:
-            memory = mmap.mmap(-1, size)  # aligned as a mapped file is
-            file.readinto(memory)
-    items = read_start(memory)
-    raw, position = read_raw_header(memory)
-    header = read_header(raw)
-    view = memoryview(memory).toreadonly()
-    check_segments(view, position, items, header.tensors)
-    return _Opened(header, view)

@@ -19,6 +19,7 @@ from rax.format.limits import (
     kind_of,
     refuse,
 )
+from rax.format.paths import read_paths
 from rax.format.sizes import SizeReader
 from rax.format.trees import read_trees
 from rax.ir.trail import Origin
@@ -26,7 +27,7 @@ from rax.ir.tree import ARGUMENTS, Tree
 from rax.ir.types import TensorType
 
 HEADER_KEYS = (
-    "defaults", "entries", "examples", "graphs", "main", "ops", "origins", "tensors", "trees", "types",
+    "defaults", "entries", "examples", "files", "graphs", "main", "ops", "origins", "tensors", "trees", "types",
 )  # fmt: skip
 GRAPH_KEYS = ("constants", "in_tree", "inputs", "nodes", "origins", "out_tree", "output_names", "outputs")
 EXAMPLE_KEYS = ("display", "inputs", "outputs")
@@ -48,12 +49,16 @@ class OpRow:
 
 @dataclass(frozen=True, slots=True)
 class TensorRow:
-    """A tensor's data: ``inline`` bytes, or a digest and segments ``(offset, nbytes)`` of the file."""
+    """A tensor's data: ``inline`` bytes, or a digest and segments ``(offset, nbytes)``.
+
+    The segments are of the file itself, or, if ``file`` is a row of ``files``, of that other file.
+    """
 
     type: TensorType
     inline: bytes | None
     digest: bytes
     segments: tuple[tuple[int, int], ...]
+    file: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class Header:
     entries: dict[str, int]
     defaults: dict[str, int]
     examples: dict[str, ExampleRow]
+    files: list[str]
     graphs: list[GraphRow]
     ops: list[OpRow]
     types: list[TensorType]
@@ -106,6 +112,7 @@ class _Reader:
         self.results = [(type,) for type in self.types]
         self.trees = read_trees(table["trees"])
         self.origins = [_origin(row, n) for n, row in enumerate(as_array(table["origins"], "origins", MAX_ROWS))]
+        self.files = read_paths(table["files"])
         rows = enumerate(as_array(table["tensors"], "tensors", MAX_ROWS))
         self.tensors = [self._tensor(row, f"tensors[{n}]") for n, row in rows]
         self.graph_count = len(as_array(table["graphs"], "graphs", limits.MAX_GRAPHS))
@@ -127,6 +134,7 @@ class _Reader:
             entries=entries,
             defaults=self._named(self.raw["defaults"], "defaults"),
             examples={name: self._example(row, f"examples[{name!r}]") for name, row in examples.items()},
+            files=self.files,
             graphs=self.graphs,
             ops=self.ops,
             types=self.types,
@@ -152,9 +160,9 @@ class _Reader:
         return self.types[as_index(value, len(self.types), "types", where)]
 
     def _tensor(self, value: object, where: str) -> TensorRow:
-        row = as_array(value, where, 3)
+        row = as_array(value, where, 4)
         if len(row) < 2:
-            refuse("wrong-kind", "a tensor is an array of 2 or 3 items", where)
+            refuse("wrong-kind", "a tensor is an array of 2 to 4 items", where)
         type = self._row_type(row[0], f"{where}[0]")
         if not all(isinstance(size, int) for size in type.shape):
             refuse("bad-tensor", f"the type {type} of stored data has a symbolic size", where)
@@ -165,12 +173,14 @@ class _Reader:
             return TensorRow(type, digest, b"", ())
         if len(digest) != 32:
             refuse("bad-tensor", f"a SHA-256 digest has 32 bytes, not {len(digest)}", f"{where}[1]")
-        segments = [_segment(item, f"{where}[2][{n}]") for n, item in enumerate(as_array(row[2], where, MAX_ROWS))]
+        file = as_index(row[3], len(self.files), "files", f"{where}[3]") if len(row) == 4 else None
+        items = enumerate(as_array(row[2], f"{where}[2]", MAX_ROWS))
+        segments = [_segment(item, f"{where}[2][{n}]", own=file is None) for n, item in items]
         for _, nbytes in segments[:-1]:
             if nbytes % limits.ALIGNMENT:
                 refuse("bad-segment", f"{nbytes} bytes in a segment that is not the last of its tensor", where)
         _check_nbytes(type, sum(nbytes for _, nbytes in segments), where)
-        return TensorRow(type, None, digest, tuple(segments))
+        return TensorRow(type, None, digest, tuple(segments), file)
 
     def _op(self, value: object, where: str) -> OpRow:
         row = as_array(value, where, 4)
@@ -317,12 +327,13 @@ def _check_nbytes(type: TensorType, nbytes: int, where: str) -> None:
         refuse("bad-tensor", f"{type} has {type.nbytes} bytes, not {nbytes}", where)
 
 
-def _segment(value: object, where: str) -> tuple[int, int]:
+def _segment(value: object, where: str, *, own: bool) -> tuple[int, int]:
+    """Where bytes lie: on a boundary in a file's own segments, anywhere in another file."""
     offset, nbytes = as_array(value, where, 2, 2)
     as_int(offset, f"{where}[0]")
-    if offset % limits.ALIGNMENT:
+    if own and offset % limits.ALIGNMENT:
         refuse("bad-segment", f"the offset {offset} is no multiple of {limits.ALIGNMENT}", where)
-    return offset, as_int(nbytes, f"{where}[1]", 1, limits.MAX_SEGMENT_BYTES)
+    return offset, as_int(nbytes, f"{where}[1]", 1, limits.MAX_SEGMENT_BYTES if own else limits.MAX_TENSOR_BYTES)
 
 
 def _origin(value: object, number: int) -> Origin:

@@ -16,12 +16,13 @@ class StoredLiteral(Literal):
     """A tensor that lies in a mapped file, in one segment or several.
 
     Its data is mapped when first touched (several segments are joined by copying then); its
-    digest is compared with the file's when first asked for. While the digest is unproven the key
+    digest is compared with the file's when first asked for, and where the data lies in another file
+    than the digest, when the data is first touched. While the digest is unproven the key
     is the literal's own, so that nothing a file claims can stand in for another file's tensor.
 
     Args:
         row: what the header says.
-        view: the whole file.
+        view: the whole file that holds the data.
         where: the row's place in the header.
         check: compare the digest now.
 
@@ -29,7 +30,7 @@ class StoredLiteral(Literal):
         FormatError: the digest differs, or a bool is neither 0 nor 1.
     """
 
-    __slots__ = ("_array", "_claimed", "_pieces", "_raw", "_where")
+    __slots__ = ("_array", "_claimed", "_outside", "_pieces", "_raw", "_where")
 
     def __init__(self, row: TensorRow, view: memoryview, where: str, *, check: bool) -> None:
         # The base's own __init__ would read the data.
@@ -38,8 +39,9 @@ class StoredLiteral(Literal):
         self._claimed = row.digest
         self._digest = None
         self._where = where
+        self._outside = row.file is not None
         self._array: Any = None
-        self._raw: memoryview | None = self._pieces[0] if len(self._pieces) == 1 else None
+        self._raw: memoryview | None = None
         small = self._nbytes <= INLINE_KEY_BYTES
         content: object = bytes(self.raw) if small else self.digest if check else object()
         self.key = (self.type.dtype.name, self.type.shape, content)
@@ -60,6 +62,10 @@ class StoredLiteral(Literal):
     @property
     def raw(self) -> memoryview:  # pyright: ignore[reportIncompatibleVariableOverride]  # read when touched
         """The bytes, in one piece."""
+        if self._raw is None and self._outside:
+            _ = self.digest
+        if self._raw is None and len(self._pieces) == 1:
+            self._raw = self._pieces[0]
         if self._raw is None:
             joined = memoryview(bytearray(self._nbytes))
             position = 0
@@ -91,7 +97,7 @@ def read_tensor(row: TensorRow, view: memoryview, where: str, *, check: bool) ->
 
     Args:
         row: the row.
-        view: the whole file.
+        view: the whole file that holds the data.
         where: the row's place in the header.
         check: compare the digest of a stored tensor now.
 

@@ -1,6 +1,6 @@
 """Weights in the safetensors format, as PyTorch and JAX models are shared: read, written, put into a program.
 
-Needs the ``safetensors`` extra: ``pip install 'rax[safetensors]'``.
+Reading needs the ``safetensors`` extra: ``pip install 'rax[safetensors]'``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from rax.format.atomic import replacing
+from rax.format.safetensors import DTYPES as NAMES
+from rax.format.safetensors import SafetensorsLayout
 from rax.ir.errors import BindingError, RaxError
 from rax.ir.node import Literal
 from rax.ir.program import Program
@@ -21,20 +23,14 @@ from rax.ops.arrays import Array, literal, literal_from_bytes, mapped_literal
 
 try:
     import safetensors as library
-    from safetensors.numpy import save as encode
 except ImportError:
-    library = encode = None
+    library = None
 
 PathLike = str | os.PathLike[str]
 Rename = Mapping[str, str] | Callable[[str], str | None]
 
 # The format's names of the dtypes rax has too; it has no complex128.
-DTYPES = {
-    "BOOL": "bool", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
-    "U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64",
-    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
-    "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "C64": "complex64",
-}  # fmt: skip
+DTYPES = {theirs: ours for ours, theirs in NAMES.items()}
 
 
 def _check_installed() -> None:
@@ -105,7 +101,7 @@ def save_tensors(tensors: Mapping[str, Any], path: PathLike) -> None:
         path: the file.
 
     Raises:
-        RaxError: the library is not installed, or the format has no such dtype.
+        RaxError: the format has no such dtype.
         OSError: the file cannot be written.
 
     Example:
@@ -115,18 +111,15 @@ def save_tensors(tensors: Mapping[str, Any], path: PathLike) -> None:
         ...     load_tensors(f"{folder}/state.safetensors")["steps"].type
         int64[]
     """
-    _check_installed()
     literals = {name: value if isinstance(value, Literal) else literal(value) for name, value in tensors.items()}
     for name, each in literals.items():
-        if each.type.dtype.name not in DTYPES.values():
+        if each.type.dtype.name not in NAMES:
             raise RaxError(
                 f"{name!r} is {each.type}, and a safetensors file cannot hold {each.type.dtype}",
                 fix="save its real and imaginary parts",
             )
-    # A literal is row-major, as the library takes every array to be.
-    data: bytes = cast("Any", encode)({name: each.array for name, each in literals.items()})
     with replacing(Path(path)) as file:
-        file.write(data)
+        SafetensorsLayout(literals).write(file)
 
 
 def with_defaults_from(program: Program, path: PathLike, rename: Rename | None = None) -> Program:

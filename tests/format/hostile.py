@@ -125,7 +125,7 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     "an empty run": (put("graphs", 4, "origins", 1)(0), "limit", "graphs[4].origins[1]", "0 is not between 1"),
     # tensors
     "a tensor of no type": (put("tensors", 0, 0)(8), "bad-index", "tensors[0][0]", "no types[8]; it has 8 rows"),
-    "a tensor without data": (put("tensors", 0)([2]), "wrong-kind", "tensors[0]", "an array of 2 or 3 items"),
+    "a tensor without data": (put("tensors", 0)([2]), "wrong-kind", "tensors[0]", "an array of 2 to 4 items"),
     "symbolic data": (put("tensors", 0, 0)(4), "bad-tensor", "tensors[0]", "has a symbolic size"),
     "data too short": (put("tensors", 0, 1)(b"123"), "bad-tensor", "tensors[0]", "float32[] has 4 bytes, not 3"),
     "data as text": (put("tensors", 0, 1)("1234"), "wrong-kind", "tensors[0][1]", "a bin is due, not a str"),
@@ -142,6 +142,32 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     ),
     "a segment the file lacks": (
         put("tensors", 0)([2, bytes(32), [[64, 4]]]), "bad-segment", "byte 0", "has 4 items, where 6 are due",
+    ),
+    # other files
+    "a path up": (put("files")(["../secrets"]), "bad-path", "files[0]", "'../secrets' may lead out of the folder"),
+    "a path up in the middle": (put("files")(["a/../../b"]), "bad-path", "files[0]", "may lead out"),
+    "a path that stays": (put("files")(["a/./b"]), "bad-path", "files[0]", "may lead out"),
+    "a path from the root": (put("files")(["/etc/passwd"]), "bad-path", "files[0]", "may lead out"),
+    "a path to a folder": (put("files")(["weights/"]), "bad-path", "files[0]", "may lead out"),
+    "a path of another system": (put("files")(["..\\secrets"]), "bad-path", "files[0]", "may lead out"),
+    "a path of a drive": (put("files")(["c:secrets"]), "bad-path", "files[0]", "may lead out"),
+    "a path with a zero": (put("files")(["a\0b"]), "bad-path", "files[0]", "may lead out"),
+    "an empty path": (put("files")([""]), "bad-path", "files[0]", "may lead out"),
+    "a long name in a path": (put("files")(["a" * 256]), "bad-path", "files[0]", "may lead out"),
+    "a long path": (put("files")(["a/" * 2048 + "a"]), "limit", "files[0]", "a str of 4097 characters"),
+    "a path twice": (put("files")(["a", "b", "a"]), "bad-path", "files[2]", "the path 'a' comes twice"),
+    "many paths": (put("files")([str(n) for n in range(4097)]), "limit", "files", "items: 4097"),
+    "a path that is no text": (put("files")([7]), "wrong-kind", "files[0]", "a str is due, not an int"),
+    "a tensor in no file": (
+        put("tensors", 0)([2, bytes(32), [[64, 4]], 0]), "bad-index", "tensors[0][3]", "there is no files[0]",
+    ),
+    "a tensor of other length in another file": (
+        lambda h: h.update(files=["a"], tensors=[[2, bytes(32), [[64, 3]], 0], *h["tensors"][1:]]),
+        "bad-tensor", "tensors[0]", "float32[] has 4 bytes, not 3",
+    ),
+    "a tensor in a file that is absent": (
+        lambda h: h.update(files=["a"], tensors=[[2, bytes(32), [[7, 4]], 0], *h["tensors"][1:]]),
+        "external", "files[0]", "the file of tensors 'a' cannot be opened: No such file",
     ),
     # operations
     "an unknown operation": (

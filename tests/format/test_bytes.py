@@ -107,7 +107,7 @@ def test_payloads_around_the_steps_of_lengths(length: int, tmp_path: Path) -> No
 def test_a_tensor_past_the_limit_is_split(limit: int, tmp_path: Path) -> None:
     program = stored(100, 20, 1000)
     file = io.BytesIO()
-    lay_out(ProgramWriter(program), limit).write(file)
+    lay_out(ProgramWriter(program), segment_bytes=limit).write(file)
     segments = [row[2] for row in split(file.getvalue()).header["tensors"]]
     assert [[nbytes for _, nbytes in row] for row in segments] == [
         [*[limit] * ((nbytes - 1) // limit), (nbytes - 1) % limit + 1] for nbytes in (400, 80, 4000)

@@ -1,0 +1,92 @@
+"""Opening a file: its bytes read or mapped, its layout and header checked; no tensor is read."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from dataclasses import dataclass
+from io import RawIOBase
+from pathlib import Path
+from typing import IO, cast
+
+from rax.format.container import check_segments, read_raw_header, read_start
+from rax.format.header import Header, read_header
+from rax.format.limits import refuse
+from rax.format.paths import open_beside
+from rax.format.versions import upgrade
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file whose layout and header are checked.
+
+    Attributes:
+        folder: where it lies.
+        version: its format version.
+        header: its rows.
+        view: all its bytes.
+    """
+
+    folder: Path
+    version: int
+    header: Header
+    view: memoryview
+
+    def others(self) -> list[memoryview]:
+        """The other files that hold tensors, mapped.
+
+        Raises:
+            FormatError: one is absent, out of reach, or too short for what is said to lie in it.
+        """
+        needed = [0] * len(self.header.files)
+        for row in self.header.tensors:
+            if row.file is not None:
+                needed[row.file] = max(needed[row.file], *map(sum, row.segments), 0)
+        views: list[memoryview] = []
+        for number, (path, nbytes) in enumerate(zip(self.header.files, needed, strict=True)):
+            where = f"files[{number}]"
+            with open_beside(self.folder, path, where) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size < nbytes:
+                    refuse("external", f"the file of tensors {path!r} has {size} bytes, not {nbytes} or more", where)
+                views.append(memoryview(memory_of(file, size, 0) if nbytes else b"").toreadonly())
+        return views
+
+
+def open_file(path: PathLike, read_bytes: int) -> Opened:
+    """Check a file's layout and header.
+
+    Args:
+        path: the file.
+        read_bytes: up to this size it is read, past it mapped.
+
+    Raises:
+        FormatError: the file is damaged, newer than this rax, or no rax file.
+        OSError: the file cannot be read.
+    """
+    place = Path(path)
+    if not stat.S_ISREG(place.stat().st_mode):
+        refuse("not-rax", f"{place} is no regular file", "byte 0")
+    with place.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            refuse("truncated", "the file is empty", "byte 0")
+        memory = memory_of(file, size, read_bytes)
+    items, version = read_start(memory)
+    raw, position = read_raw_header(memory)
+    header = read_header(upgrade(raw, version))
+    view = memoryview(memory).toreadonly()
+    check_segments(view, position, items, header.tensors)
+    return Opened(Path(os.path.realpath(place)).parent, version, header, view)
+
+
+def memory_of(file: IO[bytes], size: int, read_bytes: int) -> mmap.mmap:
+    """What a file holds: read up to a size, past it mapped."""
+    if size > read_bytes:
+        return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    memory = mmap.mmap(-1, size)  # aligned as a mapped file is
+    cast("RawIOBase", file).readinto(memory)
+    return memory

@@ -1,0 +1,98 @@
+"""Saving with tensors in other files: those that have them are searched, one that is absent is written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rax.format.atomic import replacing
+from rax.format.container import Places
+from rax.format.encode import ProgramWriter
+from rax.format.limits import MAX_INLINE_BYTES, refuse
+from rax.format.opening import memory_of, open_file
+from rax.format.paths import check_path, open_beside
+from rax.format.safetensors import DTYPES, SafetensorsLayout, is_safetensors, read_segments
+from rax.ir.node import Literal
+
+Segments = list[tuple[int, int]]
+
+
+class Outside:
+    """Where the tensors of a program lie, if not in its own file.
+
+    Args:
+        target: the program's file.
+        paths: other files, from the target's folder downwards; one may be absent.
+
+    Raises:
+        FormatError: a path leads out of the folder, names the target, or is a second one that is absent.
+    """
+
+    def __init__(self, target: Path, paths: Sequence[str]) -> None:
+        self._folder = target.parent
+        self._new: str | None = None
+        self._found: list[str] = []
+        self._layout: SafetensorsLayout | None = None
+        for path in paths:
+            place = self._folder / check_path(path, "external")
+            if place == target:
+                refuse("bad-path", f"{path!r} is the file that is written", "external")
+            if os.path.lexists(place):
+                self._found.append(path)
+            elif self._new is None:
+                self._new = path
+            else:
+                refuse("external", f"neither {self._new!r} nor {path!r} exists; only one can be written", "external")
+
+    def place(self, writer: ProgramWriter) -> Places:
+        """Where tensors lie, by their rows.
+
+        Raises:
+            FormatError: a file is out of reach, or no file of tensors.
+        """
+        large = {row: each for row, each in enumerate(writer.literals) if each.raw.nbytes > MAX_INLINE_BYTES}
+        missing = {each.digest: each.raw.nbytes for each in large.values()}
+        known: dict[bytes, tuple[str, Segments]] = {}
+        for path in self._found:
+            for digest, segments in self._search(path, missing):
+                known[digest] = (path, segments)
+                del missing[digest]
+        if self._new is not None:
+            names = {row: name for name, row in reversed(writer.defaults.items()) if name != "__metadata__"}
+            fresh: dict[bytes, tuple[str, Literal]] = {}
+            for row, literal in large.items():
+                if literal.digest in missing and literal.type.dtype.name in DTYPES:
+                    name = names.get(row, f"sha256:{literal.digest.hex()}")
+                    fresh.setdefault(literal.digest, (name, literal))
+            self._layout = SafetensorsLayout(dict(fresh.values())) if fresh else None
+            for digest, (name, _) in fresh.items() if self._layout else ():
+                known[digest] = (self._new, [self._layout.segments[name]])
+        return {row: known[literal.digest] for row, literal in large.items() if literal.digest in known}
+
+    def write(self) -> None:
+        """Write the file that was absent, if there are tensors for it."""
+        if self._layout is not None and self._new is not None:
+            place = self._folder / self._new
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(place) as file:
+                self._layout.write(file)
+
+    def _search(self, path: str, missing: dict[bytes, int]) -> Iterator[tuple[bytes, Segments]]:
+        """The tensors of a file that are among those sought; what they hash to is never taken on trust."""
+        with open_beside(self._folder, path, "external") as file:
+            size = os.fstat(file.fileno()).st_size
+            view = memoryview(memory_of(file, size, 0) if size else b"")
+        if is_safetensors(view):
+            places = [[segment] for segment in read_segments(view, path)]
+        else:
+            rows = open_file(self._folder / path, 0).header.tensors
+            places = [list(row.segments) for row in rows if row.file is None and row.digest in missing]
+        for segments in places:
+            if sum(nbytes for _, nbytes in segments) in missing.values():
+                total = hashlib.sha256()
+                for offset, nbytes in segments:
+                    total.update(view[offset : offset + nbytes])
+                if total.digest() in missing:
+                    yield total.digest(), segments
