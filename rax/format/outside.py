@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rax.format.atomic import replacing
@@ -60,20 +60,15 @@ class Outside:
                 known[digest] = (path, segments)
                 del missing[digest]
         if self._new is not None:
-            names = {row: name for name, row in reversed(writer.defaults.items()) if name != "__metadata__"}
-            fresh: dict[bytes, tuple[str, Literal]] = {}
-            for row, literal in large.items():
-                if literal.digest in missing and literal.type.dtype.name in DTYPES:
-                    name = names.get(row, f"sha256:{literal.digest.hex()}")
-                    fresh.setdefault(literal.digest, (name, literal))
-            self._layout = SafetensorsLayout(dict(fresh.values())) if fresh else None
-            for digest, (name, _) in fresh.items() if self._layout else ():
-                known[digest] = (self._new, [self._layout.segments[name]])
+            fresh = _named(writer, {row: each for row, each in large.items() if each.digest in missing})
+            self._layout = SafetensorsLayout(fresh)
+            for name, literal in fresh.items():
+                known[literal.digest] = (self._new, [self._layout.segments[name]])
         return {row: known[literal.digest] for row, literal in large.items() if literal.digest in known}
 
     def write(self) -> None:
         """Write the file that was absent, if there are tensors for it."""
-        if self._layout is not None and self._new is not None:
+        if self._layout is not None and self._layout.segments and self._new is not None:
             place = self._folder / self._new
             place.parent.mkdir(parents=True, exist_ok=True)
             with replacing(place) as file:
@@ -96,3 +91,13 @@ class Outside:
                     total.update(view[offset : offset + nbytes])
                 if total.digest() in missing:
                     yield total.digest(), segments
+
+
+def _named(writer: ProgramWriter, tensors: Mapping[int, Literal]) -> dict[str, Literal]:
+    """Each tensor that a safetensors file can hold, once, under the name of its default or its digest."""
+    defaults = {row: name for name, row in reversed(writer.defaults.items()) if name != "__metadata__"}
+    names: dict[bytes, tuple[str, Literal]] = {}
+    for row, literal in tensors.items():
+        if literal.type.dtype.name in DTYPES:
+            names.setdefault(literal.digest, (defaults.get(row, f"sha256:{literal.digest.hex()}"), literal))
+    return dict(names.values())

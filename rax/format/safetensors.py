@@ -59,7 +59,7 @@ class SafetensorsLayout:
 
 def is_safetensors(view: memoryview) -> bool:
     """Whether bytes begin as such a file does, and a rax file does not."""
-    return view[_LENGTH.size : _LENGTH.size + 1] == b"{"
+    return bytes(view[_LENGTH.size : _LENGTH.size + 1]) == b"{"
 
 
 def read_segments(view: memoryview, where: str) -> list[tuple[int, int]]:
