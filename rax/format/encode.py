@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, cast
 
+from rax.format import versions
 from rax.format.limits import MAX_ATTRIBUTE_DEPTH, MAX_GRAPH_DEPTH, MAX_INLINE_BYTES, at_most, refuse
 from rax.format.sizes import size_to_file
 from rax.format.trees import TreeWriter
@@ -45,7 +46,7 @@ class ProgramWriter:
 
     def __init__(self, program: Program) -> None:
         self.literals: list[Literal] = []
-        self.version = 1
+        self.version = versions.STRUCTURE
         self._tensors: dict[object, int] = {}
         self._types: dict[TensorType, int] = {}
         self._trees = TreeWriter()

@@ -13,6 +13,8 @@ from typing import Any
 from rax.format.limits import refuse
 
 UPGRADES: tuple[Callable[[Any], Any], ...] = ()
+STRUCTURE = 1
+"""The version in which a header took the form that is written now; what a file states is never lower."""
 
 
 def newest() -> int:

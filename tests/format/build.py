@@ -108,13 +108,14 @@ class Parts:
     header: dict[str, Any]
     payloads: list[bytes]
 
-    def join(self, *, place: bool = True) -> bytes:
+    def join(self, *, place: bool = True, version: int = 1) -> bytes:
         """The file of these parts.
 
         Args:
             place: write the offsets that are due into the header first.
+            version: the version to state.
         """
-        start = packed_array_header(4 + 2 * len(self.payloads)) + pack("rax") + pack(1)
+        start = packed_array_header(4 + 2 * len(self.payloads)) + pack("rax") + pack(version)
         tail, offsets = b"", [0] * len(self.payloads)
         while True:
             if place:
@@ -145,8 +146,8 @@ def set_offsets(header: dict[str, Any], offsets: list[int]) -> None:
 
 def split(data: bytes) -> Parts:
     """Take a file apart."""
-    magic, version, header, _, *rest = msgpack.unpackb(data)
-    assert (magic, version) == ("rax", 1)
+    magic, _, header, _, *rest = msgpack.unpackb(data)
+    assert magic == "rax"
     return Parts(header, rest[1::2])
 
 

@@ -28,8 +28,6 @@ from rax.ops.families import Composite
 from rax.runtime.reference import evaluate_graph
 from tests.ops import laws
 
-RNG = np.random.default_rng(20250101)
-
 
 def example(graph: Graph, arrays: Mapping[str, Array], defaults: Mapping[str, Literal] | None = None) -> Example:
     """Inputs for a graph, and what the reference makes of them."""
@@ -51,8 +49,8 @@ def program(entries: Mapping[str, tuple[Graph, Mapping[str, Array]]], **options:
 
 
 def normal(*shape: int) -> Array:
-    """Numbers of a normal distribution."""
-    return RNG.normal(size=shape).astype("float32")
+    """Numbers of a normal distribution, the same for the same shape."""
+    return np.random.default_rng(shape).normal(size=shape).astype("float32")
 
 
 @dataclass
@@ -157,26 +155,53 @@ def control_flow() -> Program:
 
 def dtypes() -> Program:
     """Every dtype: as input, as constant inside the header, as one in a segment."""
+    rng = np.random.default_rng(20250101)
     entries: dict[str, tuple[Graph, Mapping[str, Array]]] = {}
     for name, dtype in DTYPES.items():
         count = 2 if dtype.kind == "bool" else 256
-        raw = RNG.integers(0, count, (100, dtype.itemsize), dtype=np.uint8)
+        raw = rng.integers(0, count, (100, dtype.itemsize), dtype=np.uint8)
         array = raw.view(numpy_dtype(dtype))[:, 0]
         if dtype.is_inexact:
-            array = np.where(np.isfinite(array), array, np.ones_like(array))
+            with np.errstate(invalid="ignore"):  # ml_dtypes warns of signalling NaNs
+                array = np.where(np.isfinite(array), array, np.ones_like(array))
         x = new_input("x", TensorType(dtype, (3,)))
         constants = [constant(literal(array)), constant(literal(array[:3])), constant(literal(array[:0]))]
         entries[name] = (Graph([x], [x, *constants], origins={}), {"x": array[:3].copy()})
     return program(entries)
 
 
+def run_on(case: laws.Case, graph: Graph) -> tuple[Graph, Mapping[str, Array]]:
+    """A graph and its inputs: those of a case, then random ones."""
+    arrays = case.arrays()
+    arrays += [laws.random_like(type, seed) for seed, type in enumerate(graph.in_types[len(arrays) :])]
+    return graph, dict(zip(graph.input_names, arrays, strict=True))
+
+
 def operations() -> Program:
-    """An entry for each operation: the first of its samples."""
-    entries: dict[str, tuple[Graph, Mapping[str, Array]]] = {}
-    for case in laws.cases():
-        graph = case.graph()
-        entries.setdefault(case.cls.name, (graph, dict(zip(graph.input_names, case.arrays(), strict=True))))
-    return program(entries)
+    """An entry for each sample of each operation, so for each attribute that matters, in one dtype."""
+    cases = {(case.cls.name, case.index): case for case in reversed(laws.cases())}
+    return program({f"{name}-{index}": run_on(case, case.graph()) for (name, index), case in cases.items()})
+
+
+def operations_by_dtype() -> Program:
+    """An entry for each operation in each dtype: its first sample."""
+    cases = {(case.cls.name, case.dtype.name): case for case in laws.cases() if case.index == 0}
+    return program({f"{name}-{dtype}": run_on(case, case.graph()) for (name, dtype), case in cases.items()})
+
+
+def derivatives() -> Program:
+    """An entry for the reverse derivative of each operation that has one."""
+    cases = {case.cls.name: case for case in reversed(laws.cases(["float32"])) if not case.cls.nondiff}
+    reversible = {name: case for name, case in cases.items() if not case.cls.forward_only}
+    return program({name: run_on(case, laws.cotangent_graph(case.graph())[0]) for name, case in reversible.items()})
+
+
+def weights_elsewhere() -> Program:
+    """The training program with other weights in its last layer: the first ones lie in its file, the last beside it."""
+    trained = training()
+    moved = {name: literal(each.array + 1) if "rest" in name else each for name, each in trained.defaults.items()}
+    loss_graph = trained["loss"]
+    return program({"loss": (loss_graph, {"x": normal(7, 5), "y": normal(7, 3)})}, defaults=moved)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -205,8 +230,12 @@ FILES: dict[str, Callable[[], Program]] = {
     "control_flow": control_flow,
     "dtypes": dtypes,
     "operations": operations,
+    "operations_by_dtype": operations_by_dtype,
+    "derivatives": derivatives,
     "own_operation": own_operation,
+    "weights_elsewhere": weights_elsewhere,
 }
+EXTERNAL = {"weights_elsewhere": ("training.msgpack", "weights.safetensors")}
 
 
 def main(folder: Path) -> None:
@@ -216,7 +245,7 @@ def main(folder: Path) -> None:
         path = folder / f"{name}.msgpack"
         made = build()
         if not path.exists():
-            save(made, path)
+            save(made, path, external=EXTERNAL.get(name, ()))
 
 
 if __name__ == "__main__":
