@@ -54,7 +54,10 @@ def _table(types: Mapping[str, TensorType], marks: Mapping[str, str]) -> list[st
 
 def _tensor_lines(found: Description) -> list[str]:
     """How many tensors, and the largest ones."""
-    sizes = [(_nbytes(tensor.type), str(tensor.type)) for tensor in found.tensors]
+    sizes = [
+        (_nbytes(tensor.type), f"{tensor.type}{f' in {tensor.file}' if tensor.file else ''}")
+        for tensor in found.tensors
+    ]
     count, total = len(sizes), sum(size for size, _ in sizes)
     if not count:
         return ["no tensors"]
