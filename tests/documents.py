@@ -22,6 +22,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 FLAGS = doctest.ELLIPSIS
+COMMANDS = {"rax": "rax.cli.main", "rax-run": "rax.cli.run"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def run_console(page: Path, block: Block, folder: str) -> None:
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         command, _, wanted = part.partition("\n")
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
-        script = f'rax-run() {{ "{sys.executable}" -m rax.cli.run "$@"; }}\n{command}'
+        known = [f'{name}() {{ "{sys.executable}" -m {module} "$@"; }}' for name, module in COMMANDS.items()]
+        script = "\n".join([*known, command])
         done = subprocess.run(
             ["bash", "-c", script], capture_output=True, text=True, cwd=folder, env=environment, check=False
         )
