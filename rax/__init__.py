@@ -64,6 +64,7 @@ _NAMES = {
         (
             "RaxError", "TypeInferenceError", "ShapeError", "OutOfRangeError", "TreeError", "UnboundInputError",
             "DerivativeError", "VerificationError", "ParseError", "FormatError", "BindingError", "ExecutionError",
+            "ResourceError",
         ),
         "rax.ir.errors",
     ),
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
         OutOfRangeError,
         ParseError,
         RaxError,
+        ResourceError,
         ShapeError,
         TreeError,
         TypeInferenceError,
@@ -112,6 +114,7 @@ __all__ = [
     "ParseError",
     "Program",
     "RaxError",
+    "ResourceError",
     "ShapeError",
     "Tensor",
     "TensorType",

@@ -108,3 +108,7 @@ class BindingError(RaxError, ValueError):
 
 class ExecutionError(RaxError, RuntimeError):
     """An operation failed while a graph was being evaluated."""
+
+
+class ResourceError(ExecutionError):
+    """A run would take more memory, or has taken more time, than it is allowed to."""

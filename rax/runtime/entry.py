@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from rax.ir.errors import BindingError, RaxError
+from rax.ir.errors import BindingError, RaxError, ResourceError
 from rax.ir.node import Literal
 from rax.ir.program import Example, Program
 from rax.ops.arrays import Array
@@ -49,6 +49,7 @@ class Entry:
         program: what a file holds.
         name: the entry; by default the program's main one.
         backend: what computes.
+        max_memory: the most bytes a run may hold at once; see :func:`rax.compile`.
 
     Raises:
         RaxError: there is no such entry.
@@ -60,7 +61,9 @@ class Entry:
         states: outputs that are fed back, by name: the positions of input and output.
     """
 
-    def __init__(self, program: Program, name: str | None = None, backend: str = "numpy") -> None:
+    def __init__(
+        self, program: Program, name: str | None = None, backend: str = "numpy", *, max_memory: int | None = None
+    ) -> None:
         chosen = program.main if name is None else name
         if chosen is None or chosen not in program:
             what = "the file names no main entry" if chosen is None else f"there is no entry {chosen!r}"
@@ -70,7 +73,7 @@ class Entry:
         self.example = program.examples.get(chosen, Example())
         self.states = self.graph.states
         self._defaults = program.defaults
-        self._executable = compile(self.graph, backend)
+        self._executable = compile(self.graph, backend, max_memory=max_memory)
 
     def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What each input is: given, else from the example, else a default; those without are left out."""
@@ -90,6 +93,7 @@ class Entry:
         Raises:
             BindingError: a name is unknown or an input missing, or an array does not fit.
             ExecutionError: an operation failed.
+            ResourceError: it would take more memory than is allowed, or a time limit is over.
         """
         return next(self.steps(given or {}, 1))
 
@@ -114,6 +118,9 @@ class Entry:
     def _run(self, arrays: list[Array], given: Mapping[str, Any]) -> list[Array]:
         try:
             return self._executable.run(arrays)
+        except ResourceError as error:
+            what = f"entry {self.name!r}: {error.what}"
+            raise ResourceError(what, where=error.where, source=error.source, fix=error.fix) from error
         except BindingError as error:
             ours = [name for name in self.example.inputs if name not in given]
             if given and ours:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,10 @@ from rax.runtime.backends import find_backend
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.binding import Binder
 from rax.runtime.cache import Cache
+from rax.runtime.deadline import OutOfTime, is_timed, time_limit
+from rax.runtime.memory import check_memory
 from rax.runtime.plan import Plan, make_plan
+from rax.runtime.reference import out_of_time
 
 KEPT_SIZES = 16
 KEPT_PROGRAMS = 64
@@ -26,12 +30,19 @@ class Specialised:
         self.plan = make_plan(backend.prepare(graph), backend.takes)
         self.dim_names = self.plan.dim_names
         self._backend = backend
-        self._runs = Cache[tuple[int, ...], Run](KEPT_SIZES)
+        self._plans = Cache[tuple[int, ...], Plan](KEPT_SIZES)
+        self._runs = Cache[tuple[int | bool, ...], Run](KEPT_SIZES)
+
+    def plan_for(self, sizes: Mapping[str, int]) -> Plan:
+        """The plan for sizes of its named dims."""
+        key = tuple([sizes[name] for name in self.dim_names])
+        return self._plans.get(key, lambda: self.plan.plan_for(**sizes))
 
     def run_for(self, sizes: Mapping[str, int]) -> Run:
-        """The function that runs the plan for sizes of its named dims."""
-        key = tuple([sizes[name] for name in self.dim_names])
-        return self._runs.get(key, lambda: self._backend.build(self.plan.plan_for(**sizes)))
+        """The function that runs the plan for sizes of its named dims; one that looks at the clock if there is a limit."""
+        timed = is_timed()
+        key = (*[sizes[name] for name in self.dim_names], timed)
+        return self._runs.get(key, lambda: self._backend.build(self.plan_for(sizes), timed=timed))
 
 
 class Executable:
@@ -44,11 +55,15 @@ class Executable:
         graph: what it runs.
         backend: the name of the backend.
         plan: the schedule, the buffers' lives and the peak memory.
+        max_memory: the most bytes a call may hold at once; None for no limit.
+        timeout: the most seconds a call may take; None for no limit.
     """
 
-    def __init__(self, graph: Graph, backend: str) -> None:
+    def __init__(self, graph: Graph, backend: str, max_memory: int | None, timeout: float | None) -> None:
         self.graph = graph
         self.backend = backend
+        self.max_memory = max_memory
+        self.timeout = timeout
         self._binder = Binder(graph)
         self._specialised = _specialised(graph, backend)
         self.plan: Plan = self._specialised.plan
@@ -67,6 +82,7 @@ class Executable:
         Raises:
             BindingError: an argument is missing, unknown, or of the wrong dtype or shape.
             ExecutionError: an operation failed.
+            ResourceError: it would take more memory, or has taken more time, than is allowed.
         """
         results = self.run(self._binder.bind(args, kwargs))
         tree = self.graph.out_tree
@@ -86,15 +102,28 @@ class Executable:
         Raises:
             BindingError: the sizes of named dims disagree.
             ExecutionError: an operation failed.
+            ResourceError: it would take more memory, or has taken more time, than is allowed.
         """
-        return self._specialised.run_for(self._binder.dims(arrays))(list(arrays))
+        sizes = self._binder.dims(arrays)
+        if self.max_memory is not None:
+            check_memory(self._specialised.plan_for(sizes), self.max_memory)
+        if self.timeout is None:
+            return self._run(arrays, sizes)
+        with time_limit(self.timeout):
+            return self._run(arrays, sizes)
+
+    def _run(self, arrays: list[Array], sizes: Mapping[str, int]) -> list[Array]:
+        try:
+            return self._specialised.run_for(sizes)(list(arrays))
+        except OutOfTime as error:  # outside any step
+            raise out_of_time(error) from None
 
     def __repr__(self) -> str:
         return f"<Executable of {self.graph!r} on {self.backend}>"
 
 
 # An executable holds its graph, so that the id of a graph found here is its own.
-_executables = Cache[tuple[int, str], Executable](KEPT_PROGRAMS)
+_executables = Cache[tuple[object, ...], Executable](KEPT_PROGRAMS)
 _programs = Cache[tuple[object, ...], Specialised](KEPT_PROGRAMS)
 
 
@@ -104,18 +133,28 @@ def _specialised(graph: Graph, backend: str) -> Specialised:
     return _programs.get(key, lambda: Specialised(graph, find_backend(backend)))
 
 
-def compile(graph: Graph, backend: str = "numpy") -> Executable:
+def compile(
+    graph: Graph, backend: str = "numpy", *, max_memory: int | None = None, timeout: float | None = None
+) -> Executable:
     """Make a graph ready to run.
 
-    Nothing is computed yet, and what is made is kept for the next time. Each combination of
-    sizes of the named dims is specialised when it is first met; the last 16 are kept.
+    Nothing is computed yet but what small constants alone determine, and what is made is kept for
+    the next time. Each combination of sizes of the named dims is specialised when it is first met;
+    the last 16 are kept.
 
     Args:
         graph: what to run.
         backend: ``"numpy"``, or ``"reference"`` for the oracle that backends are compared with.
+        max_memory: the most bytes a call may hold at once: a call for whose sizes
+            ``plan.peak_bytes`` is more is refused before anything is allocated. That counts what
+            the call makes, its results and the bodies of its loops included; not its arguments and the
+            constants of the graph, which are there before, nor, but for convolutions, the
+            scratch memory of one operation, which is in the order of its operands and results.
+        timeout: the most seconds a call may take. The clock is looked at before each operation and
+            each round of a loop, so a call ends when the operation then running is done.
 
     Raises:
-        RaxError: there is no such backend, or ``graph`` is no graph.
+        RaxError: there is no such backend, ``graph`` is no graph, or a limit is no positive number.
         BindingError: the graph uses a size that no input fixes.
 
     Example:
@@ -124,16 +163,32 @@ def compile(graph: Graph, backend: str = "numpy") -> Executable:
         >>> from rax.ir.types import tensor_type
         >>> from rax.ops.algebra import add
         >>> x = new_input("x", tensor_type("n"))
-        >>> exe = compile(Graph([x], [add(x, x)]))
+        >>> exe = compile(Graph([x], [add(x, x)]), max_memory=16, timeout=10)
         >>> exe(np.ones(3, np.float32))
         array([2., 2., 2.], dtype=float32)
         >>> exe.plan.plan_for(n=3).peak_bytes
         12
+        >>> exe(np.ones(5, np.float32))
+        Traceback (most recent call last):
+        rax.ir.errors.ResourceError: for n = 5 it would hold 20 bytes at once, 16 bytes are allowed
+          most at step 0 of 1: add gives float32[5]
+          at: ...
+          fix: allow more bytes as max_memory, or give it smaller inputs
     """
     if not isinstance(graph, Graph):  # pyright: ignore[reportUnnecessaryIsInstance]  # users have no checker
         raise RaxError(
             f"compile takes a graph, not a {type(graph).__name__}",
             fix="trace a function with rax.trace, or use rax.jit; of a program take an entry",
         )
+    _check_limits(max_memory, timeout)
     find_backend(backend)
-    return _executables.get((id(graph), backend), lambda: Executable(graph, backend))
+    key = (id(graph), backend, max_memory, timeout)
+    return _executables.get(key, lambda: Executable(graph, backend, max_memory, timeout))
+
+
+def _check_limits(max_memory: object, timeout: object) -> None:
+    if max_memory is not None and (isinstance(max_memory, bool) or not isinstance(max_memory, int) or max_memory < 0):
+        raise RaxError(f"max_memory is {max_memory!r}, which is no number of bytes", fix="give an int, such as 512 * 2**20")
+    real = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if timeout is not None and not (real and 0 < timeout < math.inf):
+        raise RaxError(f"timeout is {timeout!r}, which is no number of seconds", fix="give a positive number")

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from rax.ir import dims
-from rax.ir.errors import ExecutionError
+from rax.ir.errors import ExecutionError, ResourceError
 from rax.ir.graph import Graph
 from rax.ir.node import Constant, Node, Operation, Value
 from rax.ir.op import Op
@@ -19,6 +19,9 @@ from rax.ir.trail import NOWHERE, Origin
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.binding import resolve_dims
+from rax.runtime.deadline import OutOfTime, check_time
+
+LONGER = "allow more seconds as timeout, or give it less to do"
 
 Evaluate = Callable[[Graph, list[Array]], list[Array]]
 
@@ -37,6 +40,7 @@ def evaluate_graph(graph: Graph, arrays: Sequence[Array], dim_values: Mapping[st
     Raises:
         BindingError: the arrays' shapes do not fit the inputs.
         ExecutionError: an operation failed, or returned what its type rule does not say.
+        ResourceError: there was not enough memory, or a time limit is over.
 
     Example:
         >>> from rax.ir.node import new_input
@@ -53,6 +57,7 @@ def evaluate_graph(graph: Graph, arrays: Sequence[Array], dim_values: Mapping[st
 
 
 def _evaluate(graph: Graph, arrays: list[Array], dim_values: Mapping[str, int]) -> list[Array]:
+    check_time()  # for a body without a node too
     known: dict[Value, Array] = dict(zip(graph.inputs, arrays, strict=True))
     last = {value: node for node in graph.nodes for value in node.inputs}
     wanted = set(graph.outputs)
@@ -70,6 +75,7 @@ def _run(node: Node, operands: list[Array], dim_values: Mapping[str, int], origi
     if isinstance(node.op, Constant):
         return [cast("Array", node.op.literal.array)]
     try:
+        check_time()
         op = cast("Op", node.op.substitute_dims(dim_values) if dim_values else node.op)
         results = [np.asarray(result) for result in run_reference(op, operands, _nested)]
         check_results(results, [concrete_type(type, dim_values) for type in node.types])
@@ -110,9 +116,22 @@ def check_results(results: Sequence[Array], due: Sequence[TensorType]) -> None:
 
 
 def failure(op: Operation, types: Sequence[TensorType], error: Exception, origin: Origin) -> ExecutionError:
-    """The error of an operation that failed on operands of these types."""
-    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    """The error of an operation that failed on operands of these types, or of the step at which time was over."""
     operands = ", ".join(map(str, types))
     shown = op.name if isinstance(op, Op) and op.holds_graphs else repr(op)
     scope = f" in {'/'.join(origin.scope)}" if origin.scope else ""
-    return ExecutionError(f"{op.name} failed: {why}", where=f"{shown}({operands}){scope}", source=origin.source)
+    where = f"{shown}({operands}){scope}"
+    if isinstance(error, OutOfTime):
+        return out_of_time(error, where, origin.source)
+    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, MemoryError):
+        why = "there is not enough memory" + (f": {why}" if str(error) else "")
+        return ResourceError(f"{op.name} failed: {why}", where=where, source=origin.source)
+    return ExecutionError(f"{op.name} failed: {why}", where=where, source=origin.source)
+
+
+def out_of_time(error: OutOfTime, where: str = "", source: str = "") -> ResourceError:
+    """The error of a run that took longer than it was given."""
+    return ResourceError(
+        f"stopped after the {error.seconds:g} seconds that it may take", where=where, source=source, fix=LONGER
+    )

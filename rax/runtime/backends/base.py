@@ -38,9 +38,14 @@ class Backend(ABC):
         """How an operation is run: by a ``"kernel"``, its ``"reference"``, or as its ``"body"``."""
 
     @abstractmethod
-    def build(self, plan: Plan) -> Run:
+    def build(self, plan: Plan, *, timed: bool = False) -> Run:
         """A function that runs a plan whose sizes are all known.
 
         It is safe to call from several threads at once. Arrays it returns are writable and share
         no memory with inputs, constants or each other.
+
+        Args:
+            plan: what to run.
+            timed: whether it looks at the clock, with :func:`rax.runtime.deadline.check_time`, before
+                each step and each round of a loop.
         """

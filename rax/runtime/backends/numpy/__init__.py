@@ -26,6 +26,6 @@ class NumpyBackend(Backend):
             return "kernel"
         return "body" if issubclass(cls, Composite) or cls.holds_graphs else "reference"
 
-    def build(self, plan: Plan) -> Run:
+    def build(self, plan: Plan, *, timed: bool = False) -> Run:
         """One generated function, or several in a row for a long plan."""
-        return build(plan)
+        return build(plan, timed=timed)

@@ -23,6 +23,7 @@ from rax.runtime.backends.numpy.control import control_kernel
 from rax.runtime.backends.numpy.kernel import Kernel
 from rax.runtime.backends.numpy.movement import copying_reshape
 from rax.runtime.backends.numpy.table import find_kernel
+from rax.runtime.deadline import check_time
 from rax.runtime.plan import Plan, Step
 from rax.runtime.reference import failure
 
@@ -32,10 +33,10 @@ _FOLD_BYTES = 1 << 16
 _FILENAME = "<rax numpy plan>"
 
 
-def build(plan: Plan) -> Run:
+def build(plan: Plan, *, timed: bool) -> Run:
     """A function that runs a plan; see :class:`rax.runtime.backends.base.Backend`."""
     with np.errstate(all="ignore"):
-        run = _build(plan, owned=True)
+        run = _build(plan, owned=True, timed=timed)
 
     def run_quietly(arrays: list[Array]) -> list[Array]:
         with np.errstate(all="ignore"):
@@ -44,29 +45,30 @@ def build(plan: Plan) -> Run:
     return run_quietly
 
 
-def _build(plan: Plan, *, owned: bool) -> Run:
+def _build(plan: Plan, *, owned: bool, timed: bool) -> Run:
     """``owned`` says whether outputs must share no memory with anything else."""
-    kernels = _Kernels(plan)
+    kernels = _Kernels(plan, timed=timed)
     known: dict[int, Any] = {value: literal.array for value, literal in plan.constants.items()}
     steps: list[tuple[Step, Kernel]] = []
     for step in plan.steps:
         kernel = kernels.find(step)
         if not _fold(plan, step, kernel, known):
             steps.append((step, kernel))
-    chunks = _Emitter(plan, known, steps, owned=owned).emit()
+    chunks = _Emitter(plan, known, steps, owned=owned, timed=timed).emit()
     return _run_of(plan, [step for step, _ in steps], chunks)
 
 
 class _Kernels:
     """Finds the kernel of each step, the same one for equal operations on equal types."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, timed: bool) -> None:
         self._types = plan.types
+        self._timed = timed
         self._found: dict[Any, Kernel] = {}
 
     def find(self, step: Step) -> Kernel:
         if step.nested:
-            return control_kernel(step.op, [_build(nested, owned=False) for nested in step.nested])
+            return control_kernel(step.op, [_build(nested, owned=False, timed=self._timed) for nested in step.nested])
         types = tuple([self._types[operand] for operand in step.operands])
         key = (step.op.key, types, step.view)
         kernel = self._found.get(key)
@@ -128,11 +130,14 @@ def _compiled(source: str) -> CodeType:
 class _Emitter:
     """Writes the chunks of a plan, giving each value a slot while it lives."""
 
-    def __init__(self, plan: Plan, known: dict[int, Any], steps: list[tuple[Step, Kernel]], *, owned: bool) -> None:
+    def __init__(
+        self, plan: Plan, known: dict[int, Any], steps: list[tuple[Step, Kernel]], *, owned: bool, timed: bool
+    ) -> None:
         self._plan = plan
         self._known = known
         self._steps = steps
         self._owned = owned
+        self._timed = timed
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
         self._count = 0
@@ -146,6 +151,8 @@ class _Emitter:
         plan = self._plan
         entry = [self._take(value) for value in plan.inputs]
         chunk = _Chunk([self._entrance(entry)])
+        if self._timed and not self._steps:  # the round of a loop whose body has no step
+            chunk.lines.append(f"{chunk.name(check_time)}()")
         for value in plan.inputs:
             if value not in self._last:
                 self._release(value)
@@ -169,7 +176,8 @@ class _Emitter:
         targets = [self._take(value) for value in step.results]
         unused = [self._release(value) for value in step.results if value not in self._last]
         comma = "," if len(targets) > 1 or step.nested else ""
-        line = f"{_names(targets)}{comma} = {chunk.name(kernel)}({operands})"
+        check = f"{chunk.name(check_time)}(); " if self._timed else ""
+        line = f"{check}{_names(targets)}{comma} = {chunk.name(kernel)}({operands})"
         empty = [slot for slot in dict.fromkeys([*freed, *unused]) if slot not in targets or slot in unused]
         return line + "".join([f"; s{slot} = None" for slot in empty])
 
