@@ -13,11 +13,12 @@ from typing import NoReturn
 from rax.cli.archive import write_npz
 from rax.cli.info import describe_file
 from rax.cli.inputs import read_inputs
+from rax.cli.limits import EXIT_CODE, held_to, parse_bytes, parse_seconds, stopped_after
 from rax.cli.pictures import draw_panel
 from rax.cli.progress import Progress
 from rax.cli.results import check_lines, result_lines
 from rax.format.files import load
-from rax.ir.errors import RaxError
+from rax.ir.errors import RaxError, ResourceError
 from rax.ir.program import Program
 from rax.ops.arrays import Array
 from rax.runtime.backends import BACKENDS
@@ -34,6 +35,17 @@ Run an entry of a saved program: on the inputs in the file, or on those given he
   params=@weights.npz            every input params.…, by its full name or the part after the dot
   inputs.npz                     every array of an archive, by name
 """
+_EPILOG = """\
+A file from others may ask for more memory or time than you want to give:
+
+  --max-memory 512MiB   An entry for which the plan says that it holds more at once is refused before anything
+                        is allocated. Counted is what a run makes: results, loops included; not the file and
+                        the inputs. On Linux the process is held to it too, and 128 MiB for itself.
+  --timeout 10          In seconds, or 500ms, 2min, 1h: for loading, compiling and running together. The outputs
+                        are written, whole, when that is over.
+
+Exit codes: 0; 1 if a check failed; 2 if the command could not be carried out; 3 if it is over one of these limits.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,7 +56,11 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        "rax-run", usage=_USAGE, description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        "rax-run",
+        usage=_USAGE,
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="FILE[:ENTRY]", nargs="?", help="the file; by default its main entry is run")
     parser.add_argument("inputs", metavar="name=value", nargs="*", help="inputs, in place of the file's own")
@@ -53,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", metavar="N", type=int, help="run N times, feeding state outputs back into inputs")
     parser.add_argument("-o", "--output", metavar="OUT.npz", help="write every output to an archive")
     parser.add_argument("--backend", default="numpy", help=f"what computes: {' or '.join(BACKENDS)}")
+    parser.add_argument("--max-memory", metavar="SIZE", type=parse_bytes, help="the most memory a run may hold at once")
+    parser.add_argument("--timeout", metavar="TIME", type=parse_seconds, help="the most time the command may take")
     parser.add_argument("--progress", action="store_true", help="show a progress bar though this is no terminal")
     return parser
 
@@ -64,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after the program's name; by default those of this process.
 
     Returns:
-        The exit code: 0, 1 if a check failed, 2 if the command could not be carried out.
+        The exit code: 0, 1 if a check failed, 2 if the command could not be carried out, 3 if it was
+        refused or stopped for its memory or time.
     """
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
@@ -72,8 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("no file is given: write rax-run FILE[:ENTRY]")
     try:
         return _run(options)
+    except ResourceError as error:
+        return _fail(one_line(error), EXIT_CODE)
     except RaxError as error:
         return _fail(one_line(error))
+    except MemoryError:
+        return _fail("there is not enough memory: allow more with --max-memory", EXIT_CODE)
     except BrokenPipeError:
         # The reader has left; without this Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -81,13 +104,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
-        _fail("interrupted")
-        return 130
+        return _fail("interrupted", 130)
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, code: int = 2) -> int:
     print(f"rax-run: {message}", file=sys.stderr)
-    return 2
+    return code
 
 
 def one_line(error: RaxError) -> str:
@@ -107,23 +129,30 @@ def one_line(error: RaxError) -> str:
 def _run(options: argparse.Namespace) -> int:
     path, name = split_entry(options.file)
     _refuse_what_excludes(options)
-    if options.info:
-        print("\n".join(describe_file(path, name)))
-        return 0
-    program = load(path)
-    if options.check:
-        return _check(program, name, options)
-    entry = Entry(program, name, options.backend)
-    given = read_inputs(options.inputs, entry.graph)
+    with stopped_after(options.timeout):
+        if options.info or options.check:
+            return _info(path, name, options) if options.info else _check(path, name, options)
+        with held_to(options.max_memory):
+            entry = Entry(load(path), name, options.backend, max_memory=options.max_memory)
+        given = read_inputs(options.inputs, entry.graph)
+        with held_to(options.max_memory):
+            if options.steps is None:
+                outputs = entry.run(given)
+            else:
+                outputs = _train(entry, given, options.steps, forced=options.progress)
     if options.steps is None:
-        outputs = entry.run(given)
         _show(entry, given, outputs)
-    else:
-        outputs = _train(entry, given, options.steps, forced=options.progress)
     if options.output:
         write_npz(Path(options.output), outputs)
     if options.steps is None and entry.example.outputs and not given:
         return _report_check(entry, outputs, "")
+    return 0
+
+
+def _info(path: Path, name: str | None, options: argparse.Namespace) -> int:
+    with held_to(options.max_memory):
+        lines = describe_file(path, name)
+    print("\n".join(lines), flush=True)
     return 0
 
 
@@ -155,22 +184,28 @@ def split_entry(text: str) -> tuple[Path, str | None]:
     return Path(path), name
 
 
-def _check(program: Program, name: str | None, options: argparse.Namespace) -> int:
+def _check(path: Path, name: str | None, options: argparse.Namespace) -> int:
     """Every entry that carries expected outputs, or the one named."""
+    with held_to(options.max_memory):
+        program = load(path)
+        return _check_entries(program, name, options)
+
+
+def _check_entries(program: Program, name: str | None, options: argparse.Namespace) -> int:
     names = [entry for entry, example in program.examples.items() if example.outputs and name in (None, entry)]
     if not names:
         Entry(program, name or next(iter(program)))  # names an entry that does not exist
         raise RaxError(f"{f'entry {name!r}' if name else 'the file'} carries no expected outputs")
     worst = 0
     for each in names:
-        entry = Entry(program, each, options.backend)
+        entry = Entry(program, each, options.backend, max_memory=options.max_memory)
         worst = max(worst, _report_check(entry, entry.run(), f" of {each}" if len(names) > 1 else ""))
     return worst
 
 
 def _report_check(entry: Entry, outputs: Mapping[str, Array], what: str) -> int:
     comparisons = entry.check(outputs)
-    print("\n".join(check_lines(comparisons, what)))
+    print("\n".join(check_lines(comparisons, what)), flush=True)
     return 0 if all(comparison.equal for comparison in comparisons) else 1
 
 
@@ -200,7 +235,8 @@ def _train(entry: Entry, given: Mapping[str, Array], count: int, *, forced: bool
                     progress.clear()
                     print(f"step {step}: {', '.join(result_lines(scalars, width))}", flush=True)
     results = {name: array for name, array in outputs.items() if name not in entry.states}
-    print("\n".join([f"step {count}:", *result_lines(results, width)] if results else [f"step {count}"]))
+    lines = [f"step {count}:", *result_lines(results, width)] if results else [f"step {count}"]
+    print("\n".join(lines), flush=True)
     return outputs
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rax.ir import dims
@@ -9,7 +11,7 @@ from rax.ir.dims import Shape, Size
 from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.op import Derivative, op
-from rax.ir.types import TensorType, normalize_axis
+from rax.ir.types import TensorType, as_dtype, normalize_axis
 from rax.ops.algebra import all_batched
 from rax.ops.arrays import Array, concrete
 from rax.ops.families import Linear
@@ -215,6 +217,11 @@ def slice_axis(x: Value, axis: int, start: Size, stop: Size, step: int = 1) -> V
     return Slice(tuple(wide), tuple(stops), tuple(steps))(x)
 
 
+def _grid(places: Sequence[Sequence[int]]) -> tuple[Array, ...]:
+    """An index of the elements at some places along each axis."""
+    return np.ix_(*[np.array(row, np.int64) for row in places])
+
+
 @op("pad", since=1)
 class Pad(Linear):
     """Zeros (False) around an operand and between its elements.
@@ -245,15 +252,17 @@ class Pad(Linear):
 
     def reference(self, *arrays: Array) -> Array:
         (x,) = arrays
-        low, high = concrete(self.low), concrete(self.high)
-        wide = [max((n - 1) * (gap + 1) + 1, 0) for n, gap in zip(x.shape, self.interior, strict=True)]
-        spread = np.zeros(wide, x.dtype)
-        spread[tuple(slice(None, None, gap + 1) for gap in self.interior)] = x
-        before = [max(amount, 0) for amount in low]
-        padded = np.pad(spread, [(b, max(h, 0)) for b, h in zip(before, high, strict=True)])
-        return padded[
-            tuple(slice(max(-lo, 0), n + min(hi, 0)) for lo, hi, n in zip(low, high, padded.shape, strict=True))
-        ]
+        (due,) = self.infer(TensorType(as_dtype(x.dtype), x.shape))
+        padded = np.zeros(concrete(due.shape), x.dtype)
+        taken: list[list[int]] = []
+        placed: list[list[int]] = []
+        for size, total, low, gap in zip(x.shape, padded.shape, concrete(self.low), self.interior, strict=True):
+            places = [low + index * (gap + 1) for index in range(size)]
+            kept = [index for index, place in enumerate(places) if 0 <= place < total]
+            taken.append(kept)
+            placed.append([places[index] for index in kept])
+        padded[_grid(placed)] = x[_grid(taken)]
+        return padded
 
     def transpose(self, ct: Value, linear: tuple[bool, ...], *operands: Value) -> tuple[Derivative, ...]:
         whole = pad(ct, tuple(-low for low in self.low), tuple(-high for high in self.high), (0,) * ct.ndim)

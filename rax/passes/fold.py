@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from rax.ir import dims
 from rax.ir.node import Constant, Literal, Value
 from rax.ir.op import Op
 from rax.ir.types import TensorType
@@ -13,6 +14,7 @@ from rax.ops.arrays import constant, quietly, scalar
 from rax.ops.elementwise import multiply
 from rax.ops.families import Composite
 from rax.ops.samples import NUMERIC, normal, sample
+from rax.ops.window import Conv
 from rax.passes.rule import Example, Found, rule
 
 LARGEST = 1 << 16
@@ -26,6 +28,7 @@ LARGEST = 1 << 16
         lambda x: multiply(x, add(scalar(1, x.dtype), scalar(2, x.dtype))),
         lambda x: multiply(x, scalar(3, x.dtype)),
     ),
+    computes=True,
 )
 def folded(op: Op, *operands: Value) -> Found:
     """An operation on constants becomes its results.
@@ -37,7 +40,7 @@ def folded(op: Op, *operands: Value) -> Found:
     if len(literals) != len(operands) or op.holds_graphs or isinstance(op, Composite):
         return None
     due = op.infer(*[literal.type for literal in literals])
-    if not _is_worth_keeping(due, literals):
+    if not _is_worth_keeping(due, literals) or _is_laborious(op, [literal.type for literal in literals]):
         return None
     try:
         with quietly():
@@ -61,3 +64,8 @@ def _is_worth_keeping(due: Sequence[TensorType], literals: Sequence[Literal]) ->
         return False
     total, given = (sum(cast("list[int]", sizes)) for sizes in (made, [each.type.nbytes for each in literals]))
     return total < given or total == given <= LARGEST
+
+
+def _is_laborious(op: Op, operands: Sequence[TensorType]) -> bool:
+    """Whether an operation needs far more memory than its operands and results take: a conv, of its padded input."""
+    return isinstance(op, Conv) and not dims.at_least(LARGEST, op.scratch_bytes(*operands))

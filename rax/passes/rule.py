@@ -28,6 +28,9 @@ Built = Value | tuple[Value, ...]
 Build = Callable[[Value], Built] | Callable[[Value, Value], Built]
 """What makes the outputs of an example from its inputs."""
 
+COMPUTED_BYTES = 1 << 26
+"""The memory that one sweep may take for what it computes, however long the graph is."""
+
 ROUNDS = 32
 """How often in a row what stands for one node is rewritten; no rule needs more than a few."""
 
@@ -65,24 +68,29 @@ class Rule:
         matches: the operations it is tried on.
         rewrite: from the operation and its operands to what may replace the results.
         examples: graphs it rewrites; tests check each one's structure and values.
+        computes: whether it runs the operation, and keeps the results as constants.
     """
 
     name: str
     matches: type[Op] | tuple[type[Op], ...]
     rewrite: Callable[..., Found]
     examples: tuple[Example, ...]
+    computes: bool = False
 
 
-def rule(matches: type[Op] | tuple[type[Op], ...], *examples: Example) -> Callable[[Callable[..., Found]], Rule]:
+def rule(
+    matches: type[Op] | tuple[type[Op], ...], *examples: Example, computes: bool = False
+) -> Callable[[Callable[..., Found]], Rule]:
     """Make a rule of a function; its name is the rule's.
 
     Args:
         matches: the operations it is tried on.
         examples: graphs it rewrites.
+        computes: see :class:`Rule`.
     """
 
     def register(function: Callable[..., Found]) -> Rule:
-        return Rule(function.__name__, matches, function, examples)
+        return Rule(function.__name__, matches, function, examples, computes)
 
     return register
 
@@ -152,6 +160,7 @@ class _Sweep:
         self._rules: dict[type[Operation], tuple[Rule, ...]] = {}
         self._fuel = fuel
         self._recorder = recorder
+        self._bytes_left = COMPUTED_BYTES
         self._settled: set[Node] = set()
         # The old graph is kept beside the new one, so that its id stays its own.
         self._graphs: dict[int, tuple[Graph, Graph]] = {}
@@ -208,11 +217,15 @@ class _Sweep:
         if not rounds or self._fuel.spent:
             return None
         for each in self._rules_for(type(op)):
+            if each.computes and self._bytes_left <= 0:
+                continue
             found = each.rewrite(op, *operands)
             if found is not None:
                 results = found if isinstance(found, tuple) else (found,)
                 origin = self._recorder.pinned or NOWHERE
                 _check_types(each, op, types, results, origin)
+                if each.computes:
+                    self._bytes_left -= sum([value.type.nbytes.__index__() for value in results])
                 self._fuel.burn(each.name, op, origin)
                 return self._settle(results, rounds - 1)
         return None

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 
-class OutOfTime(Exception):
+class OutOfTimeError(Exception):
     """The deadline has passed; what runs the step turns it into an error that names the step.
 
     Args:
@@ -60,7 +60,7 @@ def check_time() -> None:
     """Look at the clock.
 
     Raises:
-        OutOfTime: the time is over.
+        OutOfTimeError: the time is over.
     """
     if time.monotonic() > _running.deadline:
-        raise OutOfTime(_running.seconds)
+        raise OutOfTimeError(_running.seconds)

@@ -14,7 +14,7 @@ from rax.runtime.backends import find_backend
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.binding import Binder
 from rax.runtime.cache import Cache
-from rax.runtime.deadline import OutOfTime, is_timed, time_limit
+from rax.runtime.deadline import OutOfTimeError, is_timed, time_limit
 from rax.runtime.memory import check_memory
 from rax.runtime.plan import Plan, make_plan
 from rax.runtime.reference import out_of_time
@@ -39,7 +39,7 @@ class Specialised:
         return self._plans.get(key, lambda: self.plan.plan_for(**sizes))
 
     def run_for(self, sizes: Mapping[str, int]) -> Run:
-        """The function that runs the plan for sizes of its named dims; one that looks at the clock if there is a limit."""
+        """The function that runs the plan for sizes of its named dims, and looks at the clock if time is limited."""
         timed = is_timed()
         key = (*[sizes[name] for name in self.dim_names], timed)
         return self._runs.get(key, lambda: self._backend.build(self.plan_for(sizes), timed=timed))
@@ -115,7 +115,7 @@ class Executable:
     def _run(self, arrays: list[Array], sizes: Mapping[str, int]) -> list[Array]:
         try:
             return self._specialised.run_for(sizes)(list(arrays))
-        except OutOfTime as error:  # outside any step
+        except OutOfTimeError as error:  # outside any step
             raise out_of_time(error) from None
 
     def __repr__(self) -> str:
@@ -187,8 +187,10 @@ def compile(
 
 
 def _check_limits(max_memory: object, timeout: object) -> None:
-    if max_memory is not None and (isinstance(max_memory, bool) or not isinstance(max_memory, int) or max_memory < 0):
-        raise RaxError(f"max_memory is {max_memory!r}, which is no number of bytes", fix="give an int, such as 512 * 2**20")
+    whole = isinstance(max_memory, int) and not isinstance(max_memory, bool)
+    if max_memory is not None and not (whole and max_memory >= 0):
+        fix = "give an int, such as 512 * 2**20"
+        raise RaxError(f"max_memory is {max_memory!r}, which is no number of bytes", fix=fix)
     real = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
     if timeout is not None and not (real and 0 < timeout < math.inf):
         raise RaxError(f"timeout is {timeout!r}, which is no number of seconds", fix="give a positive number")

@@ -18,10 +18,13 @@ from rax.ir.graph import Graph
 from rax.ir.node import Constant, Literal, Node
 from rax.ir.op import Op
 from rax.ir.trail import NOWHERE, Origin
-from rax.ir.types import TensorType
+from rax.ir.types import TensorType, float32
 from rax.ops.calls import Checkpoint, Custom
+from rax.ops.creation import DimSize
+from rax.ops.elementwise import Pointwise
 from rax.ops.families import Composite
 from rax.ops.shape import Slice
+from rax.ops.window import Conv
 from rax.runtime.reference import failure
 
 # Results that share their first operand's buffer; a reshape only where that is dense.
@@ -29,6 +32,9 @@ VIEWS = frozenset({"reshape", "permute_dims", "slice", "broadcast_to", "flip", "
 
 # Results that are C-contiguous whatever the layout of the operands; others follow those.
 _DENSE = frozenset({"reshape", "matmul", "conv", "sliding_windows", "pad"})
+
+# Operations that read a stretched operand as it is; others make a copy of all its elements first.
+_LEAN = frozenset({"sum", "prod", "max", "min", "all", "any", "mean", "matmul", "gather"})
 
 # Which of the graphs an operation holds it runs; one that is not listed runs all of them.
 _RUNS = {"custom_vjp": ("primal",), "custom_jvp": ("primal",)}
@@ -45,6 +51,7 @@ class Step:
         origin: where the user wrote it.
         view: whether the result shares the first operand's buffer.
         nested: the plans of the graphs it runs.
+        scratch: the bytes it needs while it runs, where they may be far more than the operands and results take.
     """
 
     op: Op
@@ -53,14 +60,17 @@ class Step:
     origin: Origin
     view: bool = False
     nested: tuple[Plan, ...] = ()
+    scratch: Size = 0
 
 
 class Plan:
     """The schedule of a graph and the lives of its buffers.
 
     Bytes count what a run allocates: results of operations, outputs included, and what the
-    graphs they run allocate. Inputs, which the caller owns, and constants do not count, nor does
-    the scratch memory of one operation. Inputs are taken to be C-contiguous.
+    graphs they run allocate. Inputs, which the caller owns, and constants do not count. Nor does
+    the scratch memory of one operation, where that is in the order of its operands and results; what
+    a conv pads and lays out counts, and the copy of an operand that a broadcast has stretched.
+    Inputs are taken to be C-contiguous.
 
     Attributes:
         graph: the graph planned.
@@ -173,7 +183,7 @@ class Plan:
         for step, dying in zip(self.steps, self._structure.dying, strict=True):
             for value in step.results:
                 live = live + sizes[value]
-            scratch: Size = 0
+            scratch = step.scratch
             for plan in step.nested:
                 scratch = dims.maximum(scratch, plan.peak)
             if step.op.name == "cond":  # its results are the branch's own
@@ -277,7 +287,8 @@ class _Filler:
         if (id(op), operands) not in self._results:
             self._results[id(op), operands] = self._check(op, operands, step)
         nested = tuple([plan.plan_for(**self._dim_values) for plan in step.nested])
-        return Step(op, step.operands, step.results, step.origin, step.view, nested)
+        scratch = dims.substitute(step.scratch, self._dim_values)
+        return Step(op, step.operands, step.results, step.origin, step.view, nested, scratch)
 
     def _check(self, op: Op, operands: tuple[TensorType, ...], step: Step) -> tuple[TensorType, ...]:
         due = tuple([self._types[value] for value in step.results])
@@ -342,8 +353,24 @@ class _Builder:
         results = tuple([self.new(type, buffer, dense=dense) for type in types])
         runs = op.holds_graphs and not isinstance(op, Composite)  # which a backend takes whole, or not at all
         nested = tuple([make_plan(graph, self._takes) for graph in graphs_run(op)]) if runs else ()
-        self._steps.append(Step(op, operands, results, origin, view, nested))
+        scratch = 0 if view or op.holds_graphs else self._scratch(op, operands, types)
+        self._steps.append(Step(op, operands, results, origin, view, nested, scratch))
         return results
+
+    def _scratch(self, op: Op, operands: tuple[int, ...], results: tuple[TensorType, ...]) -> Size:
+        """What an operation needs beside operands and results where that may be far more than those."""
+        if isinstance(op, Conv):
+            return op.scratch_bytes(*[self._types[value] for value in operands])
+        total: Size = 0
+        if isinstance(op, (Pointwise, DimSize)):
+            return total
+        for value in operands:
+            type, buffer = self._types[value], self._types[self._buffers[value]]
+            known = type is buffer or any(dims.at_least(other.nbytes, type.nbytes) for other in (buffer, *results))
+            half = type.dtype.is_floating and type.dtype.itemsize < float32.itemsize
+            if not known and (half or op.name not in _LEAN):
+                total = total + type.size * (float32.itemsize if half else type.dtype.itemsize)
+        return total
 
     def finish(self, graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Plan:
         count, steps = len(self._types), self._steps

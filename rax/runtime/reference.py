@@ -19,7 +19,7 @@ from rax.ir.trail import NOWHERE, Origin
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.binding import resolve_dims
-from rax.runtime.deadline import OutOfTime, check_time
+from rax.runtime.deadline import OutOfTimeError, check_time
 
 LONGER = "allow more seconds as timeout, or give it less to do"
 
@@ -121,7 +121,7 @@ def failure(op: Operation, types: Sequence[TensorType], error: Exception, origin
     shown = op.name if isinstance(op, Op) and op.holds_graphs else repr(op)
     scope = f" in {'/'.join(origin.scope)}" if origin.scope else ""
     where = f"{shown}({operands}){scope}"
-    if isinstance(error, OutOfTime):
+    if isinstance(error, OutOfTimeError):
         return out_of_time(error, where, origin.source)
     why = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, MemoryError):
@@ -130,7 +130,7 @@ def failure(op: Operation, types: Sequence[TensorType], error: Exception, origin
     return ExecutionError(f"{op.name} failed: {why}", where=where, source=origin.source)
 
 
-def out_of_time(error: OutOfTime, where: str = "", source: str = "") -> ResourceError:
+def out_of_time(error: OutOfTimeError, where: str = "", source: str = "") -> ResourceError:
     """The error of a run that took longer than it was given."""
     return ResourceError(
         f"stopped after the {error.seconds:g} seconds that it may take", where=where, source=source, fix=LONGER

@@ -65,9 +65,9 @@ def test_a_body_is_built_once_however_many_steps_run(monkeypatch: pytest.MonkeyP
     built: list[object] = []
     original = codegen._build
 
-    def counting(plan: object, *, owned: bool, timed: bool) -> object:
+    def counting(plan: object, folded: object, *, owned: bool, timed: bool) -> object:
         built.append(plan)
-        return original(plan, owned=owned, timed=timed)  # pyright: ignore[reportArgumentType]
+        return original(plan, folded, owned=owned, timed=timed)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(codegen, "_build", counting)
     rng = np.random.default_rng(0)

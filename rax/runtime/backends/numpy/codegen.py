@@ -28,15 +28,17 @@ from rax.runtime.plan import Plan, Step
 from rax.runtime.reference import failure
 
 CHUNK_STEPS = 512
-# Results of constants alone are computed once, if they are views or no larger than this.
+# Results of constants alone are computed once, if they are views or they and the operands no larger than this,
 _FOLD_BYTES = 1 << 16
+# and all that are kept no larger than this.
+_FOLDED_BYTES = 1 << 24
 _FILENAME = "<rax numpy plan>"
 
 
 def build(plan: Plan, *, timed: bool) -> Run:
     """A function that runs a plan; see :class:`rax.runtime.backends.base.Backend`."""
     with np.errstate(all="ignore"):
-        run = _build(plan, owned=True, timed=timed)
+        run = _build(plan, _Folded(), owned=True, timed=timed)
 
     def run_quietly(arrays: list[Array]) -> list[Array]:
         with np.errstate(all="ignore"):
@@ -45,14 +47,16 @@ def build(plan: Plan, *, timed: bool) -> Run:
     return run_quietly
 
 
-def _build(plan: Plan, *, owned: bool, timed: bool) -> Run:
+def _build(plan: Plan, folded: _Folded, *, owned: bool, timed: bool) -> Run:
     """``owned`` says whether outputs must share no memory with anything else."""
-    kernels = _Kernels(plan, timed=timed)
+    kernels = _Kernels(plan, folded, timed=timed)
     known: dict[int, Any] = {value: literal.array for value, literal in plan.constants.items()}
     steps: list[tuple[Step, Kernel]] = []
     for step in plan.steps:
+        if timed:
+            check_time()
         kernel = kernels.find(step)
-        if not _fold(plan, step, kernel, known):
+        if not folded.add(plan, step, kernel, known):
             steps.append((step, kernel))
     chunks = _Emitter(plan, known, steps, owned=owned, timed=timed).emit()
     return _run_of(plan, [step for step, _ in steps], chunks)
@@ -61,14 +65,17 @@ def _build(plan: Plan, *, owned: bool, timed: bool) -> Run:
 class _Kernels:
     """Finds the kernel of each step, the same one for equal operations on equal types."""
 
-    def __init__(self, plan: Plan, *, timed: bool) -> None:
+    def __init__(self, plan: Plan, folded: _Folded, *, timed: bool) -> None:
         self._types = plan.types
+        self._folded = folded
         self._timed = timed
         self._found: dict[Any, Kernel] = {}
 
     def find(self, step: Step) -> Kernel:
         if step.nested:
-            return control_kernel(step.op, [_build(nested, owned=False, timed=self._timed) for nested in step.nested])
+            return control_kernel(
+                step.op, [_build(nested, self._folded, owned=False, timed=self._timed) for nested in step.nested]
+            )
         types = tuple([self._types[operand] for operand in step.operands])
         key = (step.op.key, types, step.view)
         kernel = self._found.get(key)
@@ -78,19 +85,29 @@ class _Kernels:
         return kernel
 
 
-def _fold(plan: Plan, step: Step, kernel: Kernel, known: dict[int, Any]) -> bool:
-    """Run a step of known operands now, where the result may be kept."""
-    small = step.view or sum([_nbytes(plan.types[result]) for result in step.results]) <= _FOLD_BYTES
-    if not small or step.nested or not all(operand in known for operand in step.operands):
-        return False
-    try:
-        results = kernel(*[known[operand] for operand in step.operands])
-    except Exception:  # noqa: BLE001  # it may stand in a branch that never runs; if it runs, it fails there
-        return False
-    for value, result in zip(step.results, results if len(step.results) > 1 else (results,), strict=True):
-        known[value] = np.asarray(result)
-        known[value].flags.writeable = False
-    return True
+class _Folded:
+    """What is computed while a plan, and those of the graphs it runs, are built: little, whatever the plan."""
+
+    def __init__(self) -> None:
+        self._bytes_left = _FOLDED_BYTES
+
+    def add(self, plan: Plan, step: Step, kernel: Kernel, known: dict[int, Any]) -> bool:
+        """Run a step of known operands now, where the result may be kept."""
+        if step.nested or not all(operand in known for operand in step.operands):
+            return False
+        made = 0 if step.view else sum([_nbytes(plan.types[result]) for result in step.results])
+        read = 0 if step.view else sum([_nbytes(plan.types[operand]) for operand in step.operands])
+        if max(made, read, step.scratch.__index__()) > min(_FOLD_BYTES, self._bytes_left):
+            return False
+        try:
+            results = kernel(*[known[operand] for operand in step.operands])
+        except Exception:  # noqa: BLE001  # it may stand in a branch that never runs; if it runs, it fails there
+            return False
+        for value, result in zip(step.results, results if len(step.results) > 1 else (results,), strict=True):
+            known[value] = np.asarray(result)
+            known[value].flags.writeable = False
+        self._bytes_left -= made
+        return True
 
 
 def _nbytes(type: TensorType) -> int:

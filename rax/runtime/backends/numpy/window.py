@@ -16,6 +16,8 @@ from rax.runtime.backends.numpy.movement import itself, padding
 _BLOCK_BYTES = 1 << 20
 # With fewer windows than this in an image, one product over the whole batch beats one for each image.
 _FEW_WINDOWS = 64
+# But not where the columns of the batch take more than this.
+_MOST_BYTES = 1 << 26
 
 
 def _windows(x: Array, out: tuple[int, ...], window: tuple[int, ...], steps: Any, spacing: Any) -> Array:
@@ -69,7 +71,8 @@ def _conv(op: Any, types: Types) -> Kernel | None:
         joined = np.matmul(kernel.reshape(outs, rows), right).reshape(outs, count, *out)
         return np.ascontiguousarray(np.moveaxis(joined, 0, 1))
 
-    return for_all_images if groups == 1 and columns < _FEW_WINDOWS and count > 1 else for_each_image
+    small = columns < _FEW_WINDOWS and count * rows * columns * dtype.itemsize <= _MOST_BYTES
+    return for_all_images if groups == 1 and small and count > 1 else for_each_image
 
 
 def _split_channels(windows: Array, groups: int) -> Array:
