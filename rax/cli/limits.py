@@ -109,9 +109,9 @@ def out_of_time(seconds: float) -> str:
 
     Example:
         >>> out_of_time(10)
-        'stopped after the 10 seconds that it may take: allow more with --timeout'
+        'stopped after 10 s, all the time it may take: allow more with --timeout'
     """
-    return f"stopped after the {seconds:g} seconds that it may take: allow more with --timeout"
+    return f"stopped after {seconds:g} s, all the time it may take: allow more with --timeout"
 
 
 @contextmanager

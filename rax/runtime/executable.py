@@ -171,7 +171,7 @@ def compile(
         >>> exe(np.ones(5, np.float32))
         Traceback (most recent call last):
         rax.ir.errors.ResourceError: for n = 5 it would hold 20 bytes at once, 16 bytes are allowed
-          most at step 0 of 1: add gives float32[5]
+          more from step 0 of 1: add gives float32[5]
           at: ...
           fix: allow more bytes as max_memory, or give it smaller inputs
     """

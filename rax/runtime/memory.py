@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rax.ir.errors import ResourceError
-from rax.runtime.plan import Plan, Step
+from rax.runtime.plan import Plan
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -16,7 +16,7 @@ def check_memory(plan: Plan, limit: int) -> None:
         limit: in bytes.
 
     Raises:
-        ResourceError: it does; it names the step at which it holds the most.
+        ResourceError: it does; it names the first step at which it does.
 
     Example:
         >>> from rax.ir.graph import Graph
@@ -28,44 +28,43 @@ def check_memory(plan: Plan, limit: int) -> None:
         >>> check_memory(make_plan(Graph([x], [add(x, x)])), 15)
         Traceback (most recent call last):
         rax.ir.errors.ResourceError: it would hold 16 bytes at once, 15 bytes are allowed
-          most at step 0 of 1: add gives float32[4]
+          more from step 0 of 1: add gives float32[4]
           at: ...
           fix: allow more bytes as max_memory, or give it smaller inputs
     """
     peak = plan.peak_bytes
     if peak <= limit:
         return
+    held, allowed = amount(peak), amount(limit)
+    if held == allowed:
+        held, allowed = f"{peak:,} bytes", f"{limit:,} bytes"
     sizes = ", ".join(f"{name} = {size}" for name, size in plan.dim_values.items())
-    where, source = _largest(plan)
+    where, source = _place(plan, limit)
     raise ResourceError(
-        f"{f'for {sizes} ' if sizes else ''}it would hold {amount(peak)} at once, {amount(limit)} are allowed",
+        f"{f'for {sizes} ' if sizes else ''}it would hold {held} at once, {allowed} are allowed",
         where=where,
         source=source,
         fix="allow more bytes as max_memory, or give it smaller inputs",
     )
 
 
-def _largest(plan: Plan) -> tuple[str, str]:
-    """The step at which a plan holds the most, within the loops that lead to it, and where it was written."""
-    places: list[str] = []
+def _place(plan: Plan, limit: int) -> tuple[str, str]:
+    """The first step at which a plan goes over, within the loops that lead to it, and where it was written."""
+    loops: list[str] = []
     while True:
         live = [size.__index__() for size in plan.live_bytes()]
-        index = live.index(max(live))
+        index = next(index for index, held in enumerate(live) if held > limit)
         if index == len(plan.steps):
-            return "; within ".join(["most at the end, for the copies that are returned", *places]), ""
+            return "; within ".join(["more at the end, for the copies that are returned", *loops]), ""
         step = plan.steps[index]
-        count = len(plan.steps)
+        place = f"step {index} of {len(plan.steps)}: {step.op.name}"
         inner = max(step.nested, key=lambda nested: nested.peak_bytes, default=None)
-        if inner is None or inner.peak_bytes <= _made(plan, step):
-            results = ", ".join(str(plan.types[value]) for value in step.results)
-            place = f"most at step {index} of {count}: {step.op.name} gives {results}"
-            return "; within ".join([place, *reversed(places)]), step.origin.source
-        places.append(f"step {index} of {count}: {step.op.name}")
-        plan = inner
-
-
-def _made(plan: Plan, step: Step) -> int:
-    return sum([plan.types[value].nbytes.__index__() for value in step.results])
+        outside = live[index] - inner.peak_bytes if inner is not None else 0
+        if inner is None or outside > limit:
+            results = ", ".join([str(plan.types[value]) for value in step.results])
+            return "; within ".join([f"more from {place} gives {results}", *loops]), step.origin.source
+        loops.insert(0, place)
+        plan, limit = inner, limit - outside
 
 
 def amount(size: int) -> str:

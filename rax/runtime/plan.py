@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 from rax.ir import dims
@@ -137,7 +138,7 @@ class Plan:
         steps = tuple([filler.fill(step) for step in self.steps])
         return Plan(self.graph, {**self.dim_values, **dim_values}, steps, types, self._structure)
 
-    @property
+    @cached_property
     def peak_bytes(self) -> int:
         """The most bytes a run holds at once.
 

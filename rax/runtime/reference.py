@@ -133,5 +133,5 @@ def failure(op: Operation, types: Sequence[TensorType], error: Exception, origin
 def out_of_time(error: OutOfTimeError, where: str = "", source: str = "") -> ResourceError:
     """The error of a run that took longer than it was given."""
     return ResourceError(
-        f"stopped after the {error.seconds:g} seconds that it may take", where=where, source=source, fix=LONGER
+        f"stopped after {error.seconds:g} s, all the time it may take", where=where, source=source, fix=LONGER
     )
