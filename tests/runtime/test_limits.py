@@ -143,7 +143,7 @@ def doubled(x: Any) -> Any:
 
 def padded(x: Any) -> Any:
     """One element of a conv whose input is mostly padding."""
-    return nn.conv(x, np.ones((1, 1, 1), np.float32), strides=HUGE, padding=[(HUGE, HUGE)])
+    return nn.conv(x, np.ones((1, 1, 1), np.float32), stride=HUGE, padding=[(HUGE, HUGE)])
 
 
 # Graphs of a float32[1, 1, 1] that no machine can run, though what goes in and, of most, what comes out is small.
