@@ -32,8 +32,12 @@ OVERHEAD_BYTES = 1 << 27
 _GRACE_SECONDS = 0.25
 _STATUS = Path("/proc/self/status")
 
-_BYTES = {"": 1, "b": 1, **{f"{letter}b": 1000**n for n, letter in enumerate("kmgt", 1)}}
-_BYTES |= {f"{letter}ib": 1024**n for n, letter in enumerate("kmgt", 1)}
+_BYTES = {
+    "": 1,
+    "b": 1,
+    **{f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)},
+    **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)},
+}
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)\s*", re.ASCII | re.IGNORECASE)
 
@@ -125,7 +129,7 @@ def held_to(memory: int | None) -> Generator[None]:
         yield
         return
     square = np.ones((512, 512))
-    square @ square  # for BLAS ends the process if it does not get its own memory, which it keeps
+    np.matmul(square, square)  # for BLAS ends the process if it does not get its own memory, which it keeps
     limit = _taken() + memory + OVERHEAD_BYTES
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     lowest = min([limit, *[each for each in (soft, hard) if each != resource.RLIM_INFINITY]])

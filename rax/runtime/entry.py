@@ -50,6 +50,7 @@ class Entry:
         name: the entry; by default the program's main one.
         backend: what computes.
         max_memory: the most bytes a run may hold at once; see :func:`rax.compile`.
+        timeout: the most seconds a run may take; see there.
 
     Raises:
         RaxError: there is no such entry.
@@ -62,7 +63,13 @@ class Entry:
     """
 
     def __init__(
-        self, program: Program, name: str | None = None, backend: str = "numpy", *, max_memory: int | None = None
+        self,
+        program: Program,
+        name: str | None = None,
+        backend: str = "numpy",
+        *,
+        max_memory: int | None = None,
+        timeout: float | None = None,
     ) -> None:
         chosen = program.main if name is None else name
         if chosen is None or chosen not in program:
@@ -73,7 +80,7 @@ class Entry:
         self.example = program.examples.get(chosen, Example())
         self.states = self.graph.states
         self._defaults = program.defaults
-        self._executable = compile(self.graph, backend, max_memory=max_memory)
+        self._executable = compile(self.graph, backend, max_memory=max_memory, timeout=timeout)
 
     def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What each input is: given, else from the example, else a default; those without are left out."""
@@ -93,7 +100,7 @@ class Entry:
         Raises:
             BindingError: a name is unknown or an input missing, or an array does not fit.
             ExecutionError: an operation failed.
-            ResourceError: it would take more memory than is allowed, or a time limit is over.
+            ResourceError: it would take more memory, or has taken more time, than is allowed.
         """
         return next(self.steps(given or {}, 1))
 

@@ -150,12 +150,14 @@ def compile(
             the call makes, its results and the bodies of its loops included; not its arguments and the
             constants of the graph, which are there before, nor, but for convolutions, the
             scratch memory of one operation, which is in the order of its operands and results.
-        timeout: the most seconds a call may take. The clock is looked at before each operation and
-            each round of a loop, so a call ends when the operation then running is done.
+        timeout: the most seconds that planning may take, and then each call. The clock is looked at
+            before each operation and each round of a loop, so a call ends when the operation then
+            running is done.
 
     Raises:
-        RaxError: there is no such backend, ``graph`` is no graph, or a limit is no positive number.
+        RaxError: there is no such backend, ``graph`` is no graph, or a limit is no such number.
         BindingError: the graph uses a size that no input fixes.
+        ResourceError: planning took longer than ``timeout``.
 
     Example:
         >>> import numpy as np
@@ -183,10 +185,14 @@ def compile(
     _check_limits(max_memory, timeout)
     find_backend(backend)
     key = (id(graph), backend, max_memory, timeout)
-    return _executables.get(key, lambda: Executable(graph, backend, max_memory, timeout))
+    try:
+        with time_limit(timeout):
+            return _executables.get(key, lambda: Executable(graph, backend, max_memory, timeout))
+    except OutOfTimeError as error:
+        raise out_of_time(error, "while it was planned, before it ran") from None
 
 
-def _check_limits(max_memory: object, timeout: object) -> None:
+def _check_limits(max_memory: Any, timeout: Any) -> None:
     whole = isinstance(max_memory, int) and not isinstance(max_memory, bool)
     if max_memory is not None and not (whole and max_memory >= 0):
         fix = "give an int, such as 512 * 2**20"

@@ -26,6 +26,7 @@ from rax.ops.elementwise import Pointwise
 from rax.ops.families import Composite
 from rax.ops.shape import Slice
 from rax.ops.window import Conv
+from rax.runtime.deadline import check_time
 from rax.runtime.reference import failure
 
 # Results that share their first operand's buffer; a reshape only where that is dense.
@@ -326,6 +327,7 @@ class _Builder:
             value.node: (number,) for value, number in zip(graph.inputs, inputs, strict=True)
         }
         for node in graph.nodes[len(inputs) :]:
+            check_time()  # a short file may hold bodies in bodies that make a long plan
             if isinstance(node.op, Constant):
                 if node not in self._constants:
                     self._constants[node] = self.new(node.types[0])

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def endless(x: Any) -> Any:
     return rax.while_loop(lambda c: c[1] >= 0, lambda c: (c[0] * 1.0, c[1] * 1), (x, rnp.asarray(1)))[0]
 
 
-@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("reference", marks=pytest.mark.slow)])
 def test_an_endless_loop_is_stopped_and_named(backend: str) -> None:
     path = saved(lambda x: rax.while_loop(lambda c: rnp.all(c > 0), endless, x), 3)
     ended = run(path, "x=[1,2,3]", "--timeout", "400ms", "--backend", backend)
@@ -99,8 +100,7 @@ def test_training_is_stopped() -> None:
     assert "stopped after 0.5 s" in ended.error
 
 
-@pytest.mark.skipif(not LINUX, reason="the memory of a process is read from Linux's own tables")
-@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("reference", marks=pytest.mark.slow)])
 def test_a_graph_that_is_over_is_refused_before_it_takes_memory(backend: str) -> None:
     small = run(saved(lambda x: x + 1, 1), "x=[1]", "--max-memory", "512MiB", "--backend", backend)
     assert small.code == 0
@@ -110,15 +110,16 @@ def test_a_graph_that_is_over_is_refused_before_it_takes_memory(backend: str) ->
     assert ended.resident < small.resident + 2**23
 
 
-@pytest.mark.skipif(not LINUX, reason="the kernel of Linux holds the process to the limit")
+@pytest.mark.slow
 def test_scratch_memory_that_no_plan_knows_is_held_to_the_limit_too() -> None:
     path = saved(lambda x: rnp.fft.fft(x + 0j), "n")
     np.save("x.npy", np.ones(2**23, np.float32))
     planned = 2 * 2**23 * 8
-    assert run(path, "x=@x.npy", "--max-memory", str(planned)).code == 3
-    ended = run(path, "x=@x.npy", "--max-memory", str(planned))
-    assert "fft failed: there is not enough memory" in ended.error
-    assert ended.resident < planned + 2**26 + OVERHEAD_BYTES + 2**26
+    if LINUX:  # whose kernel holds the process to the limit
+        ended = run(path, "x=@x.npy", "--max-memory", str(planned))
+        assert ended.code == 3
+        assert "fft failed: there is not enough memory" in ended.error
+        assert ended.resident < planned + 2**26 + OVERHEAD_BYTES + 2**26
     assert run(path, "x=@x.npy", "--max-memory", str(8 * planned)).code == 0
 
 
@@ -168,8 +169,7 @@ def test_units_of_memory(power: int, letter: str) -> None:
     assert parse_bytes(f"7{letter.lower()}ib") == 7 * 1024**power
 
 
-@pytest.mark.skipif(not LINUX, reason="the kernel of Linux holds the process to the limit")
 def test_the_process_is_held_within_the_block_alone() -> None:
-    with held_to(2**20), pytest.raises(MemoryError):
-        np.ones(2**30, np.uint8)
-    assert np.ones(2**28, np.uint8)[-1] == 1
+    with held_to(2**20), pytest.raises(MemoryError) if LINUX else nullcontext():
+        np.empty(2**30, np.uint8)
+    assert np.empty(2**30, np.uint8).nbytes == 2**30

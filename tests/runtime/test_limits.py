@@ -22,6 +22,7 @@ from rax.ir.types import tensor_type
 from rax.ops.algebra import add, broadcast_to
 from rax.ops.arrays import constant
 from rax.ops.broadcasting import Sum
+from rax.ops.control import Cond
 from rax.ops.elementwise import multiply, negative
 from rax.ops.shape import Pad
 from rax.ops.window import Conv
@@ -58,11 +59,11 @@ LOOPS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", LOOPS)
 def test_a_loop_that_runs_over_is_stopped(name: str, backend: str) -> None:
-    exe = compile(rax.trace(LOOPS[name], rax.spec((3,))), backend, timeout=0.05)
+    exe = compile(rax.trace(LOOPS[name], rax.spec((3,))), backend, timeout=0.2)
     start = time.monotonic()
-    with pytest.raises(ResourceError, match=r"stopped after 0.05 s, all the time it may take") as error:
+    with pytest.raises(ResourceError, match=r"stopped after 0.2 s, all the time it may take") as error:
         exe(X)
-    assert 0.05 <= time.monotonic() - start < 2.0
+    assert 0.2 <= time.monotonic() - start < 3
     assert error.value.where
     assert "test_limits.py" in error.value.source
 
@@ -70,10 +71,10 @@ def test_a_loop_that_runs_over_is_stopped(name: str, backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_long_plan_is_stopped_between_its_steps(backend: str) -> None:
     x = value = new_input("x", tensor_type(1_000_000))
-    for _ in range(2000):
+    for _ in range(500):
         value = negative(add(value, x))
-    exe = compile(Graph([x], [value]), backend, timeout=0.05)
-    with pytest.raises(ResourceError, match=r"stopped after 0.05 s"):
+    exe = compile(Graph([x], [value]), backend, timeout=0.2)
+    with pytest.raises(ResourceError, match=r"stopped after 0.2 s"):
         exe(np.ones(1_000_000, np.float32))
 
 
@@ -106,8 +107,15 @@ def test_a_time_limit_is_that_of_its_thread_alone() -> None:
 
 def test_an_inner_time_limit_can_only_shorten_an_outer_one() -> None:
     exe = compile(rax.trace(endless, rax.spec((3,))), timeout=30)
-    with time_limit(0.05), pytest.raises(ResourceError, match=r"stopped after 0.05 s"):
+    with time_limit(0.2), pytest.raises(ResourceError, match=r"stopped after 0.2 s"):
         exe(X)
+
+
+def test_an_entry_is_named() -> None:
+    program = rax.Program({"forever": rax.trace(endless, x=rax.spec((3,)))})
+    with pytest.raises(ResourceError, match=r"^entry 'forever': stopped after 0.2 s") as error:
+        Entry(program, "forever", timeout=0.2).run({"x": X})
+    assert "while_loop" in error.value.where
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
@@ -224,15 +232,17 @@ FOLDED: dict[str, Graph] = {
     ),
     "many sums of large constants": constants_alone(lambda c: repeated(c, add, 100), 2**20),
     "many results that may be kept": constants_alone(
-        lambda c: repeated(c, lambda v, _: negative(multiply(v, v)), 2000), 2**14
+        lambda c: repeated(c, lambda v, _: negative(multiply(v, v)), 1200), 2**14
     ),
     "many results of a broadcast": constants_alone(
-        lambda c: repeated(broadcast_to(c, (2**14,)), lambda v, _: negative(multiply(v, v)), 2000), 1
+        lambda c: repeated(broadcast_to(c, (2**14,)), lambda v, _: negative(multiply(v, v)), 1200), 1
     ),
 }
 
 
-@pytest.mark.parametrize("name", FOLDED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if "many results" in name else []) for name in FOLDED]
+)
 def test_compiling_computes_little(name: str) -> None:
     graph = FOLDED[name]
     start = time.monotonic()
@@ -243,6 +253,26 @@ def test_compiling_computes_little(name: str) -> None:
     tracemalloc.stop()
     assert peak < 2**27
     assert time.monotonic() - start < 5
+
+
+def test_planning_is_stopped_too() -> None:
+    """Twenty choices in choices, each between a graph and itself, are a million plans."""
+    graph: Graph | None = None
+    for _ in range(20):
+        index, x = new_input("index", tensor_type((), "int32")), new_input("x", tensor_type(3))
+        value = negative(x if graph is None else Cond((graph, graph))(index, index, x))
+        graph = Graph([index, x], [value])
+    assert graph is not None
+    with pytest.raises(ResourceError, match=r"stopped after 0.2 s") as error:
+        compile(graph, timeout=0.2)
+    assert error.value.where == "while it was planned, before it ran"
+
+
+def test_an_output_that_is_copied_counts() -> None:
+    exe = compile(rax.trace(lambda x: rnp.broadcast_to(x, (HUGE,)), rax.spec((1,))), max_memory=2**30)
+    with pytest.raises(ResourceError) as error:
+        exe(X[:1])
+    assert error.value.where == "more at the end, for the copies that are returned"
 
 
 def test_a_pad_takes_no_more_than_its_result() -> None:
