@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from rax.runtime.deadline import time_limit
 
 try:
     import resource
-except ImportError:  # Windows, where plans are held to the limit, and nothing else is
+except ImportError:  # Windows
     resource = None
 
 EXIT_CODE = 3
@@ -123,9 +122,9 @@ def held_to(memory: int | None) -> Generator[None]:
     """What runs within the block may take that much memory beside what is taken already; None sets no limit.
 
     On Linux the kernel refuses what is more, by some megabytes, and Python raises a MemoryError.
-    Files that are mapped do not count. Elsewhere nothing is held.
+    Files that are mapped do not count. Elsewhere the process is not held, plans alone are.
     """
-    if memory is None or resource is None or sys.platform != "linux":
+    if memory is None or resource is None or not _STATUS.exists():
         yield
         return
     square = np.ones((512, 512))

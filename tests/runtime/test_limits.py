@@ -118,7 +118,15 @@ def test_an_entry_is_named() -> None:
     assert "while_loop" in error.value.where
 
 
-@pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(
+            path, id=path.stem, marks=[pytest.mark.slow] if path.stem.startswith(("operations", "deriv")) else []
+        )
+        for path in FILES
+    ],
+)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_limit_of_the_planned_peak_runs_and_one_byte_less_is_refused(path: Path, backend: str) -> None:
     program = rax.load(path)
