@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -10,7 +12,7 @@ from rax.ir import dims, services, trail
 from rax.ir.collector import paused
 from rax.ir.dims import Dim, Size
 from rax.ir.errors import RaxError, UnboundInputError
-from rax.ir.node import Constant, Input, Node, Value, apply, new_input
+from rax.ir.node import Constant, Input, Literal, Node, Value, apply, new_input
 from rax.ir.trail import NOWHERE, Origin
 from rax.ir.tree import ARGUMENTS, LEAF_TREE, TUPLE, Tree, paths, unflatten
 from rax.ir.types import DType, TensorType
@@ -258,31 +260,58 @@ def _dim_names(attribute: Any) -> Iterable[str]:
     return [name for part in cast("tuple[Any, ...]", parts) for name in _dim_names(part)]
 
 
-def _canonical(attribute: Any) -> str:
-    if isinstance(attribute, Graph):
-        return f"graph:{attribute.digest}"
-    if type(attribute) is tuple:
-        return "(" + ",".join(map(_canonical, cast("tuple[Any, ...]", attribute))) + ")"
-    if type(attribute) is float:
-        return f"float:{attribute.hex()}"
-    if isinstance(attribute, (Dim, DType, TensorType)):
-        return f"{type(attribute).__name__}:{attribute}"
-    return f"{type(attribute).__name__}:{attribute!r}"
+def framed(text: str) -> str:
+    """A string as digests take it: how many bytes of UTF-8, a colon, the string."""
+    return f"{len(text.encode('utf-8', 'surrogatepass'))}:{text}"
+
+
+def _value_text(value: Any) -> str:
+    """The value of an attribute as digests take it."""
+    if value is None or type(value) is bool:
+        return "nil" if value is None else "true" if value else "false"
+    if type(value) is str:
+        return framed(value)
+    if type(value) is float:
+        return f"float:{struct.pack('>d', math.nan if math.isnan(value) else value).hex()}"
+    if type(value) is tuple:
+        return f"[{','.join(map(_value_text, cast('tuple[Any, ...]', value)))}]"
+    if isinstance(value, Graph):
+        return f"graph:{value.digest}"
+    if isinstance(value, Literal):
+        return f"tensor:{value.type}:{value.digest.hex()}"
+    tags = ((DType, "dtype:"), (Dim, "dim:"), (TensorType, "type:"))
+    return next((tag for kind, tag in tags if isinstance(value, kind)), "") + str(value)
+
+
+def _node_text(node: Node) -> str:
+    """What a node applies, as digests take it."""
+    stated = sorted(node.op.stated(tuple([value.type for value in node.inputs])).items())
+    return f"{framed(node.op.name)}{{{','.join([f'{framed(name)}={_value_text(value)}' for name, value in stated])}}}"
 
 
 def _digest(graph: Graph) -> str:
-    number: dict[Node, int] = {}
-    total = hashlib.sha256(b"rax graph 1\n")
-    for node in graph.nodes:
-        if isinstance(node.op, Constant):
-            attributes = f"{node.op.literal.type}:{node.op.literal.digest.hex()}"
-        elif isinstance(node.op, Input):
-            attributes = str(node.op.type)
-        else:
-            attributes = ";".join(map(_canonical, node.op.key[1:]))
-        operands = ",".join(f"{number[value.node]}.{value.index}" for value in node.inputs)
-        total.update(f"{node.op.name}[{attributes}]({operands})\n".encode())
-        number[node] = len(number)
-    results = ",".join(f"{number[value.node]}.{value.index}" for value in graph.outputs)
-    total.update(f"return {results}".encode())
-    return total.hexdigest()
+    """The SHA-256 that schemas/FORMAT.md defines, of a text with a line for each input, constant and node."""
+    inputs = [value.node for value in graph.inputs]
+    own = graph.nodes[len(inputs) :]
+    literals = {node: node.op.literal for node in own if isinstance(node.op, Constant)}
+    places = {node: -1 - place for place, node in enumerate((*inputs, *literals))}
+    lines = ["rax graph 1", *[f"input {value.type}" for value in graph.inputs]]
+    lines += [f"constant {literal.type} {literal.digest.hex()}" for literal in literals.values()]
+    texts: dict[object, str] = {}
+    count = 0
+    for node in own:
+        if node in literals:
+            continue
+        op, operands = node.op, node.inputs
+        text = texts.get(id(op))
+        if text is None:
+            mine = getattr(op, "since", None) == 0  # its body depends on the types of its operands
+            key = (id(op), *[value.type for value in operands]) if mine else id(op)
+            text = texts[key] = texts.get(key) or _node_text(node)
+        refs = [place if (place := places[each.node]) < 0 else count - place - each.index for each in operands]
+        lines.append(" ".join([text, *map(str, refs)]))
+        places[node] = count
+        count += len(node.types)
+    refs = [place if (place := places[each.node]) < 0 else count - place - each.index for each in graph.outputs]
+    lines.append(" ".join(["return", *map(str, refs)]))
+    return hashlib.sha256("".join([f"{line}\n" for line in lines]).encode("utf-8", "surrogatepass")).hexdigest()

@@ -30,6 +30,11 @@ class Operation:
         """The types of the results, or a ``TypeInferenceError``."""
         raise NotImplementedError(f"{type(self).__name__}.infer")
 
+    def stated(self, operands: tuple[TensorType, ...]) -> dict[str, Any]:
+        """What is said of it beside its name, by name, in files and digests."""
+        del operands
+        return {}
+
     def substitute_dims(self, values: Mapping[str, Size]) -> Operation:
         """The operation with named dims in its attributes replaced."""
         del values

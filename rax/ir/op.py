@@ -57,6 +57,7 @@ class Op(Operation):
       ``forward_only`` says why an operation cannot be transposed.
     * ``batch(size, batched, *operands)``: the operation with a leading axis on some operands.
     * ``arity``: the number of operands, where it is fixed.
+    * ``choices``: for an attribute that is a string, those it may be.
     * ``samples``, and where they exist ``edges`` and ``rejects``: what the laws run on.
     """
 
@@ -70,6 +71,7 @@ class Op(Operation):
     tolerance: ClassVar[Mapping[str, Any]] = {}
     holds_graphs: ClassVar[bool] = False
     arity: ClassVar[int] = -1
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @functools.cached_property
     def key(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -94,6 +96,17 @@ class Op(Operation):
     def attributes(self) -> dict[str, Any]:
         """The attributes by name, in order."""
         return {name: getattr(self, name) for name in self.attribute_names()}
+
+    def stated(self, operands: tuple[TensorType, ...]) -> dict[str, Any]:
+        """The attributes that have not their default; of an operation of somebody's own all, and its ``body``.
+
+        Args:
+            operands: the types of the operands, which the body is for.
+        """
+        own = getattr(self, "since", None) == 0
+        found = {name: value for name, value in self.attributes().items() if own or not _is_default(self, name, value)}
+        body = getattr(self, "body", None) if own else None
+        return {**found, "body": body(*operands)} if callable(body) else found
 
     def __call__(self, *operands: Value) -> Value:
         """Apply to values; for operations with one result."""
@@ -219,6 +232,12 @@ class Op(Operation):
         del transforms
         result = self.batch(size, batched, *operands)
         return result if isinstance(result, tuple) else (result,)
+
+
+def _is_default(op: Op, name: str, value: Any) -> bool:
+    """Whether a class has this very value for an attribute; ``1``, ``1.0`` and ``True`` differ, and so do zeros."""
+    default = getattr(type(op), name, value)
+    return hasattr(type(op), name) and type(value) is type(default) and repr(value) == repr(default)
 
 
 @functools.lru_cache(maxsize=1 << 15)

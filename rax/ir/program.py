@@ -10,7 +10,7 @@ from typing import Any
 
 from rax.ir import services
 from rax.ir.errors import BindingError, RaxError
-from rax.ir.graph import Graph
+from rax.ir.graph import Graph, framed
 from rax.ir.node import Literal
 from rax.ir.tree import flatten, paths
 
@@ -146,16 +146,15 @@ class Program(Mapping[str, Graph]):
     @property
     def digest(self) -> str:
         """A SHA-256 over entries, defaults and examples; names of values and origins do not count."""
-        total = hashlib.sha256(b"rax program 1\n")
-        for name, graph in self._entries.items():
-            total.update(f"{name}={graph.digest}\n".encode())
-        tensors: list[tuple[str, Literal]] = list(self.defaults.items())
+        lines = ["rax program 1", *[f"entry {framed(name)} {graph.digest}" for name, graph in self._entries.items()]]
+        tensors = [("default", self.defaults)]
         for name, example in self.examples.items():
-            for side in (example.inputs, example.outputs):
-                tensors += [(f"{name}:{key}", side[key]) for key in sorted(side)]
-        for name, literal in tensors:
-            total.update(f"{name}={literal.type}:{literal.digest.hex()}\n".encode())
-        return total.hexdigest()
+            tensors += [(f"example {framed(name)} input", example.inputs)]
+            tensors += [(f"example {framed(name)} output", example.outputs)]
+        for what, named in tensors:
+            rows = [(framed(name), literal) for name, literal in sorted(named.items())]
+            lines += [f"{what} {name} {literal.type} {literal.digest.hex()}" for name, literal in rows]
+        return hashlib.sha256("".join([f"{line}\n" for line in lines]).encode("utf-8", "surrogatepass")).hexdigest()
 
     def replace(self, **changes: Any) -> Program:
         """A copy with other ``entries``, ``defaults``, ``examples`` or ``main``."""
