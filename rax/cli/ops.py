@@ -8,7 +8,7 @@ import inspect
 import json
 import typing
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from rax.ir.attributes import attribute_types
 from rax.ir.dims import Size
@@ -144,17 +144,34 @@ def row(cls: type[Op]) -> dict[str, Any]:
     """What a reader must know of an operation to take it from a file.
 
     Example:
-        >>> row(registry()["sum"])
-        {'name': 'sum', 'since': 1, 'operands': 1, 'attributes': [{'name': 'axes', 'type': ['int', '...']}]}
+        >>> found = row(registry()["flip"])
+        >>> found["operands"], found["results"], found["attributes"]
+        (1, 1, [{'name': 'axes', 'type': ['int', '...']}])
     """
     attributes: list[dict[str, Any]] = []
     for name, hint in attribute_types(cls).items():
         attributes.append({"name": name, "type": form(hint)})
+        if name in cls.choices:
+            attributes[-1]["values"] = list(cls.choices[name])
         if hasattr(cls, name):  # a default is an attribute of the class
             default = getattr(cls, name)
             attributes[-1]["default"] = {"dtype": default.name} if isinstance(default, DType) else default
     operands = None if cls.arity < 0 else cls.arity
-    return {"name": cls.name, "since": cls.since, "operands": operands, "attributes": attributes}
+    summary = (inspect.getdoc(cls) or "").split("\n")[0]
+    rest = {"results": _results(cls), "attributes": attributes, "summary": summary}
+    return {"name": cls.name, "since": cls.since, "operands": operands, **rest}
+
+
+def _results(cls: type[Op]) -> int | None:
+    """How many results an operation has, or None where that depends on its attributes."""
+    if cls.holds_graphs:
+        return None
+    known: tuple[str, ...] = getattr(cls, "dtypes", samples.ANY)
+    counts: set[int] = set()
+    for sample in cast("tuple[samples.Sample, ...]", cls.samples):
+        dtype = as_dtype(next(name for name in sample.dtypes or known if name in known))
+        counts.add(len(sample.op(cls, dtype).infer(*sample.types(dtype))))
+    return counts.pop() if len(counts) == 1 else None
 
 
 def form(hint: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,8 +21,6 @@ from rax.ops.families import Linear
 from rax.ops.samples import NUMERIC, integers, normal, reject, sample, values
 from rax.ops.selection import where
 from rax.ops.shape import expand_dims, moveaxis, reshape
-
-REDUCTIONS = ("add", "set")
 
 
 def _index_shape(name: str, x: TensorType, indices: tuple[TensorType, ...], batch_dims: int) -> Shape:
@@ -133,6 +132,7 @@ class Scatter(Linear):
     the end; one out of range fails when the graph runs.
     """
 
+    choices: ClassVar = {"reduction": ("add", "set")}
     batch_dims: int = 0
     reduction: str = "add"
     unique_indices: bool = False
@@ -141,8 +141,9 @@ class Scatter(Linear):
         if len(operands) < 2:
             raise TypeInferenceError("scatter needs an operand, indices and updates")
         x, *indices, updates = operands
-        if self.reduction not in REDUCTIONS:
-            raise TypeInferenceError(f"scatter's reduction is one of {', '.join(REDUCTIONS)}, not {self.reduction!r}")
+        known = self.choices["reduction"]
+        if self.reduction not in known:
+            raise TypeInferenceError(f"scatter's reduction is one of {', '.join(known)}, not {self.reduction!r}")
         dtype = self.require(x, updates).dtype
         if self.reduction == "add" and dtype.name not in NUMERIC:
             what = "bools" if dtype is bool_ else f"numbers of {dtype}"

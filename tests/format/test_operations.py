@@ -48,6 +48,8 @@ def test_every_operation_of_a_file_is_as_listed(path: Path) -> None:
         assert since == row["since"]
         assert required <= set(attributes) <= set(types)
         assert [key for key, value in attributes.items() if not fits(value, types[key])] == []
+        values = {each["name"]: each["values"] for each in row["attributes"] if "values" in each}
+        assert [key for key, allowed in values.items() if attributes.get(key, allowed[0]) not in allowed] == []
 
 
 def test_defaults_have_the_type_of_their_attribute() -> None:
@@ -55,13 +57,19 @@ def test_defaults_have_the_type_of_their_attribute() -> None:
     assert [(name, each) for name, each in rows if not fits(each["default"], each["type"])] == []
 
 
-def test_operands_of_a_file_are_as_many_as_listed() -> None:
+def test_an_attribute_that_is_a_string_has_its_values_listed() -> None:
+    rows = [(row["name"], each) for row in LISTED.values() for each in row["attributes"]]
+    assert [name for name, each in rows if (each["type"] == "str") != ("values" in each)] == []
+    assert [name for name, each in rows if each.get("default") not in each.get("values", [each.get("default")])] == []
+
+
+def test_operands_and_results_of_a_file_are_as_many_as_listed() -> None:
     header = read_header(ROOT / "tests/golden/v1/operations.msgpack")
     counted: set[str] = set()
     for graph in header["graphs"]:
-        for number, _, *operands in graph["nodes"]:
+        for number, results, *operands in graph["nodes"]:
             name = header["ops"][number][0]
-            due = LISTED[name]["operands"]
-            assert due in (None, len(operands)), name
+            assert LISTED[name]["operands"] in (None, len(operands)), name
+            assert LISTED[name]["results"] in (None, len(results) if isinstance(results, list) else 1), name
             counted.add(name)
     assert counted >= set(LISTED)
