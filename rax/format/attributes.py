@@ -15,7 +15,7 @@ from rax.format.limits import (
     as_int,
     as_map,
     as_text,
-    at_most,
+    in_total,
     refuse,
 )
 from rax.format.sizes import SizeReader
@@ -66,23 +66,23 @@ class AttributeReader:
 
     def _item(self, value: object, where: str, depth: int) -> Any:
         self._items += 1
-        at_most(self._items, MAX_ATTRIBUTE_ITEMS, "items of attributes", where)
+        in_total(self._items, MAX_ATTRIBUTE_ITEMS, "items of attributes", where)
         if value is None or type(value) is bool:
             return value
         if type(value) is int:
             return as_int(value, where, -(2**63))
         if type(value) is float:
-            return value if math.isfinite(value) else refuse("bad-attribute", f"{value} is written by name", where)
+            return value if math.isfinite(value) else refuse("bad-value", f"{value} is written by name", where)
         if type(value) is str:
             return as_text(value, where)
         if type(value) is list:
-            at_most(depth + 1, MAX_ATTRIBUTE_DEPTH, "nested arrays in an attribute", where)
+            in_total(depth + 1, MAX_ATTRIBUTE_DEPTH, "nested arrays in an attribute", where)
             items = enumerate(cast("list[object]", value))
             return tuple([self._item(item, f"{where}[{n}]", depth + 1) for n, item in items])
         tagged = as_map(value, where, 1)
         for tag, item in tagged.items():
             return self._tagged(tag, item, f"{where}.{tag}")
-        return refuse("bad-attribute", "the map of an attribute has one key", where)
+        return refuse("bad-value", "the map of an attribute has one key", where)
 
     def _tagged(self, tag: str, item: object, where: str) -> Any:
         if tag == "dtype":
@@ -98,4 +98,4 @@ class AttributeReader:
             return GraphIndex(self.graphs[-1])
         if tag == "float" and type(item) is str and item in FLOATS:
             return FLOATS[item]
-        return refuse("bad-attribute", f"there is no such attribute as {tag!r}: {item!r}"[:200], where)
+        return refuse("bad-value", f"there is no such attribute as {tag!r}: {item!r}"[:200], where)

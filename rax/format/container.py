@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from rax.format.encode import ProgramWriter
 from rax.format.header import HEADER_KEYS, TensorRow
-from rax.format.limits import ALIGNMENT, MAX_HEADER_BYTES, MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, at_most, refuse
+from rax.format.limits import ALIGNMENT, MAX_HEADER_BYTES, MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, in_total, refuse
 from rax.format.versions import newest
 from rax.format.wire import (
     INVALID,
@@ -184,10 +184,10 @@ def read_raw_header(file: mmap) -> tuple[Any, int]:
     if problem is OutOfData:
         refuse("truncated", "the file ends inside its header", f"byte {start + size}")
     if problem is BufferFull:
-        refuse("limit", f"the header has more than {MAX_HEADER_BYTES} bytes", f"byte {start + size}")
+        refuse("total", f"the header has more than {MAX_HEADER_BYTES} bytes", f"byte {start + size}")
     if problem is not None:
         refuse("bad-msgpack", "the header is no MessagePack, or nests too deep", f"byte {start + size}")
-    at_most(size, MAX_HEADER_BYTES, "bytes of the header", "header")
+    in_total(size, MAX_HEADER_BYTES, "bytes of the header", "header")
     file.seek(0)
     head, header, check = file.read(start), file.read(size), file.read(_CHECKSUM_BYTES)
     end = start + size

@@ -109,7 +109,7 @@ class _Builder:
         if cls is not None and cls.since == row.since:
             return self.known(cls, row, where)
         if row.body is not None:
-            return self.foreign(row, self.graphs[row.body], where)
+            return self.foreign(row, self.graphs[row.body])
         code = "unknown-op" if cls is None else "op-version"
         known = "unknown" if cls is None else f"known as of format version {cls.since}"
         what = f"the operation {row.name!r} of format version {row.since} is {known}"
@@ -122,12 +122,9 @@ class _Builder:
         except Exception as error:  # noqa: BLE001  # a class is free to refuse an attribute in its own way
             return _refused("bad-attribute", cls, error, where)
 
-    def foreign(self, row: OpRow, body: Graph, where: str) -> Op:
+    def foreign(self, row: OpRow, body: Graph) -> Op:
         """An operation that is not in the registry."""
-        try:
-            return services.get("composite")(row.name, self.attributes(row), body)
-        except RaxError as error:
-            refuse("bad-op", error.what, where)
+        return services.get("composite")(row.name, self.attributes(row), body)
 
     def attributes(self, row: OpRow) -> dict[str, Any]:
         """The attributes of a row, graphs and tensors in place."""

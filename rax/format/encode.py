@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from rax.format import versions
-from rax.format.limits import MAX_ATTRIBUTE_DEPTH, MAX_GRAPH_DEPTH, MAX_INLINE_BYTES, at_most, refuse
+from rax.format.limits import MAX_ATTRIBUTE_DEPTH, MAX_GRAPH_DEPTH, MAX_INLINE_BYTES, in_total, refuse
 from rax.format.sizes import size_to_file
 from rax.format.trees import TreeWriter
 from rax.format.wire import pack_array, packb
@@ -99,7 +99,7 @@ class ProgramWriter:
     def _graph(self, graph: Graph, depth: int) -> int:
         row = self._graph_rows.get(id(graph))
         if row is None:
-            at_most(depth, MAX_GRAPH_DEPTH, "levels of graphs inside graphs", "graphs")
+            in_total(depth, MAX_GRAPH_DEPTH, "levels of graphs inside graphs", "graphs")
             row = self._graph_rows[id(graph)] = self._graphs.add(self._graph_row(graph, depth))
             self._alive.append(graph)  # so that its id stays its own
         return row
@@ -164,25 +164,21 @@ class ProgramWriter:
         if since is None:
             refuse("bad-op", f"the operation {op.name!r} is not registered, so no file may hold it", "ops")
         where = f"ops[{op.name}]"
-        body = None if since else self._body(op, node, where)
-        attributes = {
-            name: self._attribute(value, f"{where}.{name}", depth)
-            for name, value in sorted(op.attributes().items())
-            if not (_is_default(op, name, value) if since else value is body)
-        }
-        if since:
+        stated = op.stated(tuple([value.type for value in node.inputs]))
+        body = None if since else self._body(op, stated, where)
+        attributes = {name: self._attribute(value, f"{where}.{name}", depth) for name, value in sorted(stated.items())}
+        if body is None:
             self.version = max(self.version, since)
             return [op.name, since, attributes]
-        return [op.name, 0, attributes, self._graph(cast("Graph", body), depth + 1)]
+        return [op.name, 0, attributes, self._graph(body, depth + 1)]
 
-    def _body(self, op: Op, node: Node, where: str) -> Graph:
-        """What an operation of the user's own computes from operands such as the node's."""
+    def _body(self, op: Op, stated: dict[str, Any], where: str) -> Graph:
+        """Take what an operation of the user's own computes from what is stated of it."""
         if "." not in op.name:
             refuse("bad-op", f"{op.name!r} is no operation of the format, and a name of your own has a dot", where)
-        body = getattr(op, "body", None)
-        if not callable(body):
+        if "body" not in stated:
             refuse("bad-op", f"{op.name!r} is no operation of the format and has no body", where, "give it expand")
-        return cast("Graph", body(*[value.type for value in node.inputs]))
+        return cast("Graph", stated.pop("body"))
 
     def _attribute(self, value: Any, where: str, depth: int, nesting: int = 0) -> Any:
         if value is None or type(value) in (bool, int, str):
@@ -190,7 +186,7 @@ class ProgramWriter:
         if type(value) is float:
             return value if math.isfinite(value) else {"float": str(value)}
         if type(value) is tuple:
-            at_most(nesting + 1, MAX_ATTRIBUTE_DEPTH, "nested tuples in an attribute", where)
+            in_total(nesting + 1, MAX_ATTRIBUTE_DEPTH, "nested tuples in an attribute", where)
             return [self._attribute(item, where, depth, nesting + 1) for item in cast("tuple[Any, ...]", value)]
         if isinstance(value, DType):
             return {"dtype": value.name}
@@ -203,12 +199,6 @@ class ProgramWriter:
         if isinstance(value, Literal):
             return {"tensor": self._tensor(value)}
         return refuse("bad-attribute", f"{value!r} of type {type(value).__name__} cannot be stored", where)
-
-
-def _is_default(op: Op, name: str, value: Any) -> bool:
-    """Whether a reader that is not told has this very value; ``1``, ``1.0`` and ``True`` differ, and so do zeros."""
-    default = getattr(type(op), name, value)
-    return hasattr(type(op), name) and type(value) is type(default) and repr(value) == repr(default)
 
 
 def _reference(value: Value, places: dict[Node, int], count: int) -> int:

@@ -16,12 +16,14 @@ from rax.format.limits import (
     as_record,
     as_text,
     at_most,
+    in_total,
     kind_of,
     refuse,
 )
 from rax.format.paths import read_paths
 from rax.format.sizes import SizeReader
 from rax.format.trees import read_trees
+from rax.ir.dims import Size
 from rax.ir.trail import Origin
 from rax.ir.tree import ARGUMENTS, Tree
 from rax.ir.types import TensorType
@@ -147,14 +149,19 @@ class _Reader:
         name, shape = as_array(value, where, 2, 2)
         dtype = read_dtype(name, f"{where}[0]")
         items = as_array(shape, f"{where}[1]", limits.MAX_RANK)
-        sizes = tuple(self.sizes.read(item, f"{where}[1][{axis}]") for axis, item in enumerate(items))
+        sizes = tuple(self._axis(item, f"{where}[1][{axis}]") for axis, item in enumerate(items))
         total = dtype.itemsize
-        for axis, size in enumerate(sizes):
+        for size in sizes:
             if isinstance(size, int):
-                as_int(size, f"{where}[1][{axis}]")
                 total *= max(size, 1)
-        at_most(total, limits.MAX_TENSOR_BYTES, "bytes of a tensor", where)
+        in_total(total, limits.MAX_TENSOR_BYTES, "bytes of a tensor", where)
         return TensorType(dtype, sizes)
+
+    def _axis(self, value: object, where: str) -> Size:
+        size = as_int(value, where) if type(value) is int else self.sizes.read(value, where)
+        if isinstance(size, int) and size < 0:
+            refuse("bad-dim", f"a size of a shape comes to {size}", where)
+        return size
 
     def _row_type(self, value: object, where: str) -> TensorType:
         return self.types[as_index(value, len(self.types), "types", where)]
@@ -172,7 +179,7 @@ class _Reader:
             _check_nbytes(type, len(digest), where)
             return TensorRow(type, digest, b"", ())
         if len(digest) != 32:
-            refuse("bad-tensor", f"a SHA-256 digest has 32 bytes, not {len(digest)}", f"{where}[1]")
+            refuse("wrong-kind", f"a SHA-256 digest has 32 bytes, not {len(digest)}", f"{where}[1]")
         file = as_index(row[3], len(self.files), "files", f"{where}[3]") if len(row) == 4 else None
         items = enumerate(as_array(row[2], f"{where}[2]", MAX_ROWS))
         segments = [_segment(item, f"{where}[2][{n}]", own=file is None) for n, item in items]
@@ -191,6 +198,8 @@ class _Reader:
             refuse("bad-op", "an operation has a body if, and only if, it is since version 0", where)
         if (since == 0) != ("." in name):
             refuse("bad-op", "the name of an operation has a dot if, and only if, it is since version 0", where)
+        if since == 0 and "body" in as_map(row[2], f"{where}[2]", limits.MAX_ATTRIBUTES):
+            refuse("bad-op", "an attribute of an operation of somebody's own cannot be called 'body'", where)
         body = as_index(row[3], self.graph_count, "graphs", f"{where}[3]") if since == 0 else None
         reader = AttributeReader(self.sizes, self.types, len(self.tensors), self.graph_count)
         attributes = reader.read(row[2], f"{where}[2]")
@@ -208,7 +217,9 @@ class _Reader:
         refs = as_array(outputs, f"{where}.outputs", MAX_ROWS)
         for place, ref in enumerate(refs):
             check_reference(ref, len(leaves), len(types), f"{where}.outputs[{place}]")
-        texts = as_array(names, f"{where}.output_names", MAX_ROWS, len(refs))
+        texts = as_array(names, f"{where}.output_names", MAX_ROWS)
+        if len(texts) != len(refs):
+            refuse("bad-graph", f"{len(texts)} names for {len(refs)} outputs", f"{where}.output_names")
         runs = _runs(origins, len(self.origins), f"{where}.origins")
         if runs and sum(count for _, count in runs) != len(leaves) + len(rows):
             refuse("bad-graph", "the origins do not cover the inputs, constants and nodes", f"{where}.origins")
@@ -256,7 +267,7 @@ class _Reader:
             due = self.results[result] if known else self._results(result, f"{where}[{place}][1]")
             types += due
             rows.append((op, due, refs))
-        at_most(len(types), limits.MAX_VALUES, "values", where)
+        in_total(len(types), limits.MAX_VALUES, "values", where)
         self._measure(graph, len(rows), used, where)
         return rows, types
 
@@ -278,8 +289,8 @@ class _Reader:
                     refuse("forward-reference", f"ops[{op}] holds graphs[{held}], which does not come before", where)
                 depth = max(depth, 1 + self.depths[held])
                 weight += times * self.weights[held]
-        at_most(depth, limits.MAX_GRAPH_DEPTH, "levels of graphs inside graphs", where)
-        at_most(weight, limits.MAX_EXPANDED_NODES, "nodes, counting held graphs each time", where)
+        in_total(depth, limits.MAX_GRAPH_DEPTH, "levels of graphs inside graphs", where)
+        in_total(weight, limits.MAX_EXPANDED_NODES, "nodes, counting held graphs each time", where)
         self.depths.append(depth)
         self.weights.append(weight)
 
@@ -317,7 +328,7 @@ def check_reference(value: object, leaves: int, values: int, where: str) -> None
     if type(value) is not int:
         refuse("wrong-kind", f"a reference is an int, not {kind_of(value)}", where)
     if value == 0:
-        refuse("forward-reference", "a node refers to values before it", where)
+        refuse("bad-value", "a reference is not 0", where)
     if not -leaves <= value <= values:
         refuse("bad-index", f"there is no value {value}: {leaves} inputs and constants, {values} values before", where)
 
@@ -332,7 +343,7 @@ def _segment(value: object, where: str, *, own: bool) -> tuple[int, int]:
     offset, nbytes = as_array(value, where, 2, 2)
     as_int(offset, f"{where}[0]")
     if own and offset % limits.ALIGNMENT:
-        refuse("bad-segment", f"the offset {offset} is no multiple of {limits.ALIGNMENT}", where)
+        refuse("bad-value", f"the offset {offset} is no multiple of {limits.ALIGNMENT}", where)
     return offset, as_int(nbytes, f"{where}[1]", 1, limits.MAX_SEGMENT_BYTES if own else limits.MAX_TENSOR_BYTES)
 
 
@@ -347,11 +358,16 @@ def _origin(value: object, number: int) -> Origin:
 def _runs(value: object, origins: int, where: str) -> list[tuple[int | None, int]]:
     """Pairs of an origin's row, or None, and how many nodes in a row it holds for."""
     items = as_array(value, where, 2 * limits.MAX_NODES)
+    for place, item in enumerate(items):
+        if item is not None:
+            as_int(item, f"{where}[{place}]", 0, limits.MAX_NODES)
     if len(items) % 2:
-        refuse("wrong-kind", "origins are pairs: a row or nil, and a count", where)
+        refuse("bad-graph", "origins are pairs: a row or nil, and a count", where)
     runs: list[tuple[int | None, int]] = []
     for place in range(0, len(items), 2):
         row, count = items[place], items[place + 1]
         index = None if row is None else as_index(row, origins, "origins", f"{where}[{place}]")
-        runs.append((index, as_int(count, f"{where}[{place + 1}]", 1, limits.MAX_NODES)))
+        if not count:
+            refuse("bad-graph", "a count of origins is an int of at least 1", f"{where}[{place + 1}]")
+        runs.append((index, count))
     return runs

@@ -53,6 +53,12 @@ def at_most(count: int, most: int, what: str, where: str) -> None:
         refuse("limit", f"{what}: {count}, where at most {most} are allowed", where)
 
 
+def in_total(count: int, most: int, what: str, where: str) -> None:
+    """Refuse a count over several values past its bound: what a schema cannot see."""
+    if count > most:
+        refuse("total", f"{what}: {count}, where at most {most} are allowed", where)
+
+
 def kind_of(value: object) -> str:
     """What a decoded msgpack value is, in msgpack's words."""
     names: dict[type, str] = {
@@ -75,7 +81,9 @@ def as_index(value: object, count: int, table: str, where: str) -> int:
     """The value as the index of a row."""
     if type(value) is not int:
         refuse("wrong-kind", f"an index into {table} is due, not {kind_of(value)}", where)
-    if not 0 <= value < count:
+    if value < 0:
+        refuse("limit", f"an index into {table} is 0 or more, not {value}", where)
+    if value >= count:
         refuse("bad-index", f"there is no {table}[{value}]; it has {count} rows", where)
     return value
 

@@ -14,13 +14,13 @@ from rax.format.limits import (
     MAX_INT,
     as_int,
     as_text,
-    at_most,
+    in_total,
     kind_of,
     refuse,
 )
 from rax.ir import dims
 from rax.ir.dims import Dim, DimCall, Size
-from rax.ir.errors import ParseError, ShapeError
+from rax.ir.errors import ShapeError
 
 Frozen = int | str | tuple[Any, ...]
 CALLS: dict[str, Callable[[Size, Size], Size]] = {
@@ -76,18 +76,20 @@ class SizeReader:
         """The size of the file's form.
 
         Raises:
-            FormatError: the value is no size, or past a bound.
+            FormatError: the value is no size, or past a bound, as it stands or multiplied out.
         """
         left = [MAX_DIM_ITEMS]
         frozen = _freeze(value, where, 1, left)
         known = self._known.get(frozen)
         if known is None:
             self._items += MAX_DIM_ITEMS - left[0]
-            at_most(self._items, MAX_FILE_DIM_ITEMS, "items of symbolic sizes in the file", where)
+            in_total(self._items, MAX_FILE_DIM_ITEMS, "items of symbolic sizes in the file", where)
             try:
-                known = self._known[frozen] = _build(frozen, where)
-            except (ParseError, ShapeError) as error:
+                known = _build(frozen, where)
+            except ShapeError as error:
                 refuse("bad-dim", error.what, where)
+            _check_written(size_to_file(known), where, 1, [MAX_DIM_ITEMS])
+            self._known[frozen] = known
         return known
 
 
@@ -95,21 +97,36 @@ def _freeze(value: object, where: str, depth: int, left: list[int]) -> Frozen:
     """The value as nested tuples, its grammar checked; ``left[0]`` items may still come."""
     left[0] -= 1
     if left[0] < 0:
-        refuse("limit", f"a size of more than {MAX_DIM_ITEMS} items", where)
+        refuse("total", f"a size of more than {MAX_DIM_ITEMS} items", where)
     if type(value) is int:
         return as_int(value, where, -MAX_INT)
     if type(value) is str:
-        return as_text(value, where, MAX_DIM_NAME)
+        if not dims.is_name(as_text(value, where, MAX_DIM_NAME)):
+            refuse("bad-value", f"{value!r} is not a dim name", where)
+        return value
     if type(value) is not list:
         refuse("wrong-kind", f"a size is an int, a str or an array, not {kind_of(value)}", where)
-    at_most(depth, MAX_DIM_DEPTH, "nested arrays in a size", where)
+    in_total(depth, MAX_DIM_DEPTH, "nested arrays in a size", where)
     items = cast("list[object]", value)
     operator = items[0] if items else None
     if type(operator) is not str or operator not in CALLS:
-        refuse("bad-dim", f"an array that is a size starts with one of {' '.join(CALLS)}", where)
+        refuse("bad-value", f"an array that is a size starts with one of {' '.join(CALLS)}", where)
     if len(items) < 3 or (len(items) > 3 and operator not in "+*"):
-        refuse("bad-dim", f"{operator!r} of {len(items) - 1} sizes", where)
+        refuse("bad-value", f"{operator!r} of {len(items) - 1} sizes", where)
     return (operator, *[_freeze(item, where, depth + 1, left) for item in items[1:]])
+
+
+def _check_written(form: Any, where: str, depth: int, left: list[int]) -> None:
+    """Check that a size multiplied out can be written again."""
+    left[0] -= 1
+    if left[0] < 0:
+        refuse("total", f"a size of more than {MAX_DIM_ITEMS} items, multiplied out", where)
+    if type(form) is int:
+        in_total(abs(form), MAX_INT, "an int of a size, multiplied out", where)
+    elif type(form) is list:
+        in_total(depth, MAX_DIM_DEPTH, "nested arrays in a size, multiplied out", where)
+        for item in cast("list[Any]", form)[1:]:
+            _check_written(item, where, depth + 1, left)
 
 
 def _build(frozen: Frozen, where: str) -> Size:
@@ -122,7 +139,7 @@ def _build(frozen: Frozen, where: str) -> Size:
     for size in rest:
         product = operator == "*"
         terms = _terms(first) * _terms(size) if product else _terms(first) + _terms(size)
-        at_most(terms, MAX_DIM_TERMS, "terms of a size", where)
+        in_total(terms, MAX_DIM_TERMS, "terms of a size", where)
         first = CALLS[operator](first, size)
     return first
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rax.format.limits import (
@@ -12,7 +13,7 @@ from rax.format.limits import (
     as_index,
     as_int,
     as_text,
-    at_most,
+    in_total,
     kind_of,
     refuse,
 )
@@ -26,6 +27,9 @@ KEYWORDS = frozenset(
         "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
     )
 )  # fmt: skip
+
+NAME = re.compile(r"(?![0-9])[^\x00-/:-@\[-^`{-\x7f]+")
+"""What the ASCII characters of a class's or field's name may be."""
 
 
 class TreeWriter:
@@ -45,7 +49,7 @@ class TreeWriter:
 
     def add(self, tree: Tree, depth: int = 0) -> int:
         """The index of a tree's row; its children's rows come before it."""
-        at_most(depth, MAX_TREE_DEPTH, "levels of a tree", "trees")
+        in_total(depth, MAX_TREE_DEPTH, "levels of a tree", "trees")
         children = [self.add(child, depth + 1) for child in tree.children]
         keys = tuple((type(key), key) for key in tree.keys)  # True and 1 are equal, and are different keys
         known = (tree.kind, keys, tree.name, *children)
@@ -70,8 +74,8 @@ def read_trees(value: object) -> list[Tree]:
         kind, children, keys, name = _read_row(row, number, where)
         depths.append(1 + max((depths[child] for child in children), default=0))
         items.append(1 + sum(items[child] for child in children))
-        at_most(depths[-1], MAX_TREE_DEPTH, "levels of a tree", where)
-        at_most(items[-1], MAX_TREE_ITEMS, "items of a tree", where)
+        in_total(depths[-1], MAX_TREE_DEPTH, "levels of a tree", where)
+        in_total(items[-1], MAX_TREE_ITEMS, "items of a tree", where)
         below = tuple(trees[child] for child in children)
         single = {LEAF: LEAF_TREE, NONE: NONE_TREE}.get(kind)
         trees.append(single or Tree(kind, keys, below, name))
@@ -82,7 +86,7 @@ def _read_row(value: object, number: int, where: str) -> tuple[str, list[int], t
     row = as_array(value, where, max(ROW_LENGTHS.values()))
     kind = as_text(row[0], f"{where}[0]") if row else ""
     if kind not in ROW_LENGTHS:
-        refuse("bad-tree", f"there is no kind of tree {kind!r}", where, fix=f"the kinds are {', '.join(ROW_LENGTHS)}")
+        refuse("bad-value", f"there is no kind of tree {kind!r}", where, fix=f"the kinds are {', '.join(ROW_LENGTHS)}")
     as_array(row, where, len(row), ROW_LENGTHS[kind])
     if len(row) == 1:
         return kind, [], (), ""
@@ -90,11 +94,13 @@ def _read_row(value: object, number: int, where: str) -> tuple[str, list[int], t
     children = [_child(child, number, f"{where}[1][{place}]") for place, child in enumerate(given)]
     if len(row) == 2:
         return kind, children, (), ""
-    given = as_array(row[2], f"{where}[2]", MAX_TREE_ITEMS, len(children))
+    given = as_array(row[2], f"{where}[2]", MAX_TREE_ITEMS)
+    if len(given) != len(children):
+        refuse("bad-tree", f"{len(given)} keys for {len(children)} children", f"{where}[2]")
     keys = tuple(_key(key, kind, f"{where}[2][{place}]") for place, key in enumerate(given))
     # The arguments of a graph inside an operation may share a name; nobody looks them up.
     if kind != ARGUMENTS and len(set(keys)) != len(keys):
-        refuse("bad-tree", "the same key twice", f"{where}[2]")
+        refuse("bad-value", "the same key twice", f"{where}[2]")
     if kind == DICT and list(keys) != sorted(keys, key=lambda key: (isinstance(key, str), key)):
         refuse("bad-tree", "the keys of a dict are due in order: ints, then strings", f"{where}[2]")
     return kind, children, keys, _field(row[3], DATA, f"{where}[3]") if len(row) == 4 else ""
@@ -119,6 +125,8 @@ def _key(value: object, kind: str, where: str) -> Key:
 def _field(value: object, kind: str, where: str) -> str:
     """A name that a class may be given or may give a field."""
     name = as_text(value, where)
-    if not name.isidentifier() or name in KEYWORDS or (kind == NAMED and name.startswith("_")):
-        refuse("bad-tree", f"{name!r} cannot name a class or a field", where)
+    if not NAME.fullmatch(name) or name in KEYWORDS or (kind == NAMED and name.startswith("_")):
+        refuse("bad-value", f"{name!r} cannot name a class or a field", where)
+    if not name.isidentifier():
+        refuse("bad-tree", f"{name!r} holds a character that is no letter, digit or mark of a word", where)
     return name

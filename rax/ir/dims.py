@@ -237,9 +237,14 @@ def dim(text: str | int | Dim) -> Size:
 
 def variable(name: str) -> Dim:
     """The dim called ``name``."""
-    if not NAME.match(name) or name in _RESERVED:
+    if not is_name(name):
         raise ParseError(f"{name!r} is not a dim name", fix="use letters, digits and _")
     return Dim(((((name, 1),), 1),))
+
+
+def is_name(name: str) -> bool:
+    """Whether a dim may have this name."""
+    return NAME.match(name) is not None and name not in _RESERVED
 
 
 def as_shape(shape: Iterable[int | str | Dim] | int | str | Dim) -> Shape:

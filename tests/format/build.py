@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from rax.ir.tree import Tree as Structure
 from rax.ir.types import TensorType, as_dtype, float32, int32, tensor_type
 from rax.ops.algebra import add
 from rax.ops.arrays import literal, scalar
+from rax.ops.composites import UserComposite
 from rax.ops.control import Cond
 from rax.ops.elementwise import multiply
 from rax.ops.scan import Scan
@@ -70,6 +73,29 @@ def small() -> Program:
     example = Example({"x": literal(np.zeros((2, 3), "float32"))}, outputs, {"x": "image"})
     defaults = {"params.b": literal(np.float32(0.5)), "params.w": literal(np.arange(3, dtype="float32"))}
     return Program(predict=predict, choose=choose, defaults=defaults, examples={"predict": example}, main="predict")
+
+
+def everything() -> Program:
+    """Attributes of every kind, every kind of tree, two tensors of 160 bytes."""
+    body = branches()[0]
+    options = {
+        "none": None, "flag": True, "count": 3, "half": 0.5, "far": math.inf, "text": "a", "dtype": int32,
+        "size": dim("min(n//2, 5) + 1"), "type": VECTOR, "tensor": literal([1.0], float32), "graph": branches()[1],
+        "many": (1, (2, "x")),
+    }  # fmt: skip
+    x, y = new_input("$x", VECTOR), new_input("y", VECTOR)
+    z = UserComposite("acme.f", options, body)(x, y)
+    leaf = flatten(0)[1]
+    pair = Structure("namedtuple", ("left", "right"), (leaf, leaf), "Pair")
+    box = Structure("dataclass", ("first", "second"), (leaf, leaf), "Box")
+    mixed = Structure("ordered_dict", ("b", 1, "a"), (leaf, leaf, Structure("none")))
+    arguments = Structure(ARGUMENTS, ("pair",), (pair,))
+    out_tree = Structure("tuple", (), (box, mixed, Structure("list", (), (leaf, leaf))))
+    stored = [constant(literal(np.full(40, fill, "float32"))) for fill in (1, 2)]
+    outputs = (z, x, y, z, *stored)
+    big = Graph((x, y), outputs, arguments, out_tree, tuple("abcdef"), {z.node: Origin(("s",), "f.py:1")})
+    example = Example({"$x": literal([1.0, 2.0, 3.0], float32)}, {}, {"$x": "image"})
+    return Program({**small(), "$big": big}, defaults=small().defaults, examples={"$big": example}, main="$big")
 
 
 def stored(*sizes: int) -> Program:
@@ -149,6 +175,55 @@ def split(data: bytes) -> Parts:
     magic, _, header, _, *rest = msgpack.unpackb(data)
     assert magic == "rax"
     return Parts(header, rest[1::2])
+
+
+def as_json(value: Any) -> Any:
+    """The JSON form of a decoded header, as FORMAT.md defines it.
+
+    Example:
+        >>> as_json({"data": b"\\x00\\xff", "half": 0.5, "$x": [1, None]})
+        {'data': {'$bin': '00ff'}, 'half': {'$float': 0.5}, '$$x': [1, None]}
+    """
+    if isinstance(value, bytes):
+        return {"$bin": value.hex()}
+    if isinstance(value, float):
+        return {"$float": value if math.isfinite(value) else str(value)}
+    if isinstance(value, list):
+        return [as_json(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {f"${key}" if key.startswith("$") else key: as_json(item) for key, item in items}
+    return value
+
+
+def from_json(value: Any) -> Any:
+    """A decoded header from its JSON form.
+
+    Raises:
+        ValueError: the document is the form of no header.
+    """
+    try:
+        header = _from_json(value)
+    except TypeError as error:
+        raise ValueError("a bin or float holds something else") from error
+    if json.dumps(as_json(header)) != json.dumps(value):
+        raise ValueError("the document is the form of no header")
+    return header
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise ValueError("MessagePack has no such int")
+    if isinstance(value, list):
+        return [_from_json(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value)
+        if list(items) == ["$bin"]:
+            return bytes.fromhex(items["$bin"])
+        if list(items) == ["$float"]:
+            return float(items["$float"])
+        return {key.removeprefix("$"): _from_json(item) for key, item in items.items()}
+    return value
 
 
 def packed_array_header(count: int) -> bytes:

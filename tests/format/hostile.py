@@ -64,49 +64,61 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     "a size that is a float": (put("types", 1, 1, 0)(3.0), "wrong-kind", "types[1][1][0]", "not a float"),
     "a size that is NaN": (put("types", 1, 1, 0)(float("nan")), "wrong-kind", "types[1][1][0]", "not a float"),
     "too many axes": (put("types", 1, 1)([1] * 65), "limit", "types[1][1]", "items: 65, where at most 64 are allowed"),
-    "too many bytes": (put("types", 1, 1)([2**31, 2**31]), "limit", "types[1]", "bytes of a tensor"),
-    "too many bytes beside a zero": (put("types", 1, 1)([0, 2**40, 2**40]), "limit", "types[1]", "bytes of a tensor"),
+    "too many bytes": (put("types", 1, 1)([2**31, 2**31]), "total", "types[1]", "bytes of a tensor"),
+    "too many bytes beside a zero": (put("types", 1, 1)([0, 2**40, 2**40]), "total", "types[1]", "bytes of a tensor"),
     # sizes
-    "a dim's name": (put(*DIM)("3n"), "bad-dim", "types[5][1][0]", "'3n' is not a dim name"),
-    "a reserved name": (put(*DIM)("min"), "bad-dim", "types[5][1][0]", "'min' is not a dim name"),
+    "a dim's name": (put(*DIM)("3n"), "bad-value", "types[5][1][0]", "'3n' is not a dim name"),
+    "a reserved name": (put(*DIM)("min"), "bad-value", "types[5][1][0]", "'min' is not a dim name"),
     "a long name": (put(*DIM)("n" * 257), "limit", "types[5][1][0]", "a str of 257 characters"),
-    "an unknown operator": (put(*DIM)(["%", "n", 2]), "bad-dim", "types[5][1][0]", "starts with one of + * // min max"),
-    "no operator": (put(*DIM)([]), "bad-dim", "types[5][1][0]", "starts with one of"),
-    "a lone operand": (put(*DIM)(["*", 3]), "bad-dim", "types[5][1][0]", "'*' of 1 sizes"),
-    "a third operand": (put(*DIM)(["//", "n", 2, 2]), "bad-dim", "types[5][1][0]", "'//' of 3 sizes"),
+    "an unknown operator": (put(*DIM)(["%", "n", 2]), "bad-value", "types[5][1][0]", "starts with one of + *"),
+    "no operator": (put(*DIM)([]), "bad-value", "types[5][1][0]", "starts with one of"),
+    "a lone operand": (put(*DIM)(["*", 3]), "bad-value", "types[5][1][0]", "'*' of 1 sizes"),
+    "a third operand": (put(*DIM)(["//", "n", 2, 2]), "bad-value", "types[5][1][0]", "'//' of 3 sizes"),
     "a division by zero": (put(*DIM)(["//", "n", 0]), "bad-dim", "types[5][1][0]", "is divided by zero"),
-    "a deep size": (put(*DIM)(deep_size(101)), "limit", "types[5][1][0]", "nested arrays in a size: 101"),
-    "a long size": (put(*DIM)(["+", *["n"] * 512]), "limit", "types[5][1][0]", "a size of more than 512 items"),
+    "a deep size": (put(*DIM)(deep_size(101)), "total", "types[5][1][0]", "nested arrays in a size: 101"),
+    "a long size": (put(*DIM)(["+", *["n"] * 512]), "total", "types[5][1][0]", "a size of more than 512 items"),
     "a size that explodes": (
-        put(*DIM)(["*", *[["+", "a", "b", "c", "d", "e", "f"]] * 60]), "limit", "types[5][1][0]", "terms of a size",
+        put(*DIM)(["*", *[["+", "a", "b", "c", "d", "e", "f"]] * 60]), "total", "types[5][1][0]", "terms of a size",
+    ),
+    "a size that grows": (
+        put(*DIM)(["*", 2**62, 2**62, "n"]), "total", "types[5][1][0]", "an int of a size, multiplied out",
+    ),
+    "a size that lengthens": (
+        put(*DIM)(["*", ["+", "a", "b"], *["c"] * 300]), "total", "types[5][1][0]", "512 items, multiplied out",
+    ),
+    "a size that comes to less than 0": (
+        put(*DIM)(["+", 1, -2]), "bad-dim", "types[5][1][0]", "a size of a shape comes to -1",
     ),
     "a huge coefficient": (put(*DIM)(["*", 2**64 - 1, "n"]), "limit", "types[5][1][0]", "is not between"),
     # trees
-    "an unknown tree": (put("trees", 0)(["set"]), "bad-tree", "trees[0]", "there is no kind of tree 'set'"),
-    "an empty tree": (put("trees", 0)([]), "bad-tree", "trees[0]", "there is no kind of tree ''"),
+    "an unknown tree": (put("trees", 0)(["set"]), "bad-value", "trees[0]", "there is no kind of tree 'set'"),
+    "an empty tree": (put("trees", 0)([]), "bad-value", "trees[0]", "there is no kind of tree ''"),
     "a tree too long": (put("trees", 0)(["leaf", []]), "wrong-kind", "trees[0]", "of 1 items is due, not of 2"),
     "a tree of later rows": (
         put("trees", 3, 1, 0)(3), "forward-reference", "trees[3][1][0]", "refers to earlier rows, not to trees[3]",
     ),
-    "a tree of no row": (put("trees", 3, 1, 0)(-1), "bad-index", "trees[3][1][0]", "there is no trees[-1]"),
-    "a tree's key missing": (put("trees", 5, 2)(["b"]), "wrong-kind", "trees[5][2]", "an array of 2 items is due"),
-    "a tree's key twice": (put("trees", 5, 2)(["b", "b"]), "bad-tree", "trees[5][2]", "the same key twice"),
+    "a tree of no row": (put("trees", 3, 1, 0)(-1), "limit", "trees[3][1][0]", "an index into trees is 0 or more"),
+    "a tree's key missing": (put("trees", 5, 2)(["b"]), "bad-tree", "trees[5][2]", "1 keys for 2 children"),
+    "a tree's key twice": (put("trees", 5, 2)(["b", "b"]), "bad-value", "trees[5][2]", "the same key twice"),
     "a dict out of order": (put("trees", 5, 2)(["w", "b"]), "bad-tree", "trees[5][2]", "are due in order"),
     "a float as a key": (put("trees", 5, 2, 0)(1.5), "wrong-kind", "trees[5][2][0]", "a key is a str or an int"),
     "a class's name": (
-        put("trees", 5)(["dataclass", [0], ["a"], "a b"]), "bad-tree", "trees[5][3]", "'a b' cannot name a class",
+        put("trees", 5)(["dataclass", [0], ["a"], "a b"]), "bad-value", "trees[5][3]", "'a b' cannot name a class",
     ),
     "a field's name": (
-        put("trees", 5)(["namedtuple", [0], ["_a"], "A"]), "bad-tree", "trees[5][2][0]", "'_a' cannot name a class",
+        put("trees", 5)(["namedtuple", [0], ["_a"], "A"]), "bad-value", "trees[5][2][0]", "'_a' cannot name a class",
+    ),
+    "a field of no letters": (
+        put("trees", 5)(["dataclass", [0], ["\u20ac"], "A"]), "bad-tree", "trees[5][2][0]", "no letter, digit or mark",
     ),
     "a keyword": (
-        put("trees", 5)(["dataclass", [0], ["class"], "A"]), "bad-tree", "trees[5][2][0]", "'class' cannot name",
+        put("trees", 5)(["dataclass", [0], ["class"], "A"]), "bad-value", "trees[5][2][0]", "'class' cannot name",
     ),
     "a deep tree": (
-        put("trees")([["leaf"], *[["list", [n]] for n in range(64)]]), "limit", "trees[64]", "levels of a tree: 65",
+        put("trees")([["leaf"], *[["list", [n]] for n in range(64)]]), "total", "trees[64]", "levels of a tree: 65",
     ),
     "a tree that doubles": (
-        put("trees")([["none"], *[["list", [n, n]] for n in range(63)]]), "limit", "trees[20]", "items of a tree",
+        put("trees")([["none"], *[["list", [n, n]] for n in range(63)]]), "total", "trees[20]", "items of a tree",
     ),
     "inputs that are no arguments": (put("graphs", 0, "in_tree")(3), "bad-tree", "graphs[0].in_tree", "of kind 'argu"),
     "a tree of other leaves": (
@@ -119,10 +131,10 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
         put("graphs", 4, "origins", 1)(4), "bad-graph", "graphs[4].origins", "the origins do not cover the inputs",
     ),
     "an odd number of origins": (
-        lambda h: h["graphs"][4]["origins"].append(0), "wrong-kind", "graphs[4].origins", "origins are pairs",
+        lambda h: h["graphs"][4]["origins"].append(0), "bad-graph", "graphs[4].origins", "origins are pairs",
     ),
     "an origin of no row": (put("graphs", 4, "origins", 2)(2), "bad-index", "graphs[4].origins[2]", "no origins[2]"),
-    "an empty run": (put("graphs", 4, "origins", 1)(0), "limit", "graphs[4].origins[1]", "0 is not between 1"),
+    "an empty run": (put("graphs", 4, "origins", 1)(0), "bad-graph", "graphs[4].origins[1]", "an int of at least 1"),
     # tensors
     "a tensor of no type": (put("tensors", 0, 0)(8), "bad-index", "tensors[0][0]", "no types[8]; it has 8 rows"),
     "a tensor without data": (put("tensors", 0)([2]), "wrong-kind", "tensors[0]", "an array of 2 to 4 items"),
@@ -130,9 +142,9 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     "data too short": (put("tensors", 0, 1)(b"123"), "bad-tensor", "tensors[0]", "float32[] has 4 bytes, not 3"),
     "data as text": (put("tensors", 0, 1)("1234"), "wrong-kind", "tensors[0][1]", "a bin is due, not a str"),
     "long data in the header": (put("tensors", 0, 1)(bytes(65)), "limit", "tensors[0][1]", "bytes inside the header"),
-    "a short digest": (put("tensors", 0)([2, b"1", [[0, 4]]]), "bad-tensor", "tensors[0][1]", "32 bytes, not 1"),
+    "a short digest": (put("tensors", 0)([2, b"1", [[0, 4]]]), "wrong-kind", "tensors[0][1]", "32 bytes, not 1"),
     "an offset off the boundary": (
-        put("tensors", 0)([2, bytes(32), [[1, 4]]]), "bad-segment", "tensors[0][2][0]", "1 is no multiple of 64",
+        put("tensors", 0)([2, bytes(32), [[1, 4]]]), "bad-value", "tensors[0][2][0]", "1 is no multiple of 64",
     ),
     "an empty segment": (
         put("tensors", 0)([2, bytes(32), [[64, 0]]]), "limit", "tensors[0][2][0][1]", "0 is not between 1 and",
@@ -202,31 +214,31 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
         put("ops", OP["scan"], 2, "reverse")(1), "bad-attribute", "ops[3]", "attribute 'reverse' of scan cannot be 1",
     ),
     "an unknown tag": (
-        put("ops", OP["cast"], 2, "dtype")({"code": 1}), "bad-attribute", "ops[4][2].dtype.code", "'code': 1",
+        put("ops", OP["cast"], 2, "dtype")({"code": 1}), "bad-value", "ops[4][2].dtype.code", "'code': 1",
     ),
     "an attribute of no tag": (
-        put("ops", OP["cast"], 2, "dtype")({}), "bad-attribute", "ops[4][2].dtype", "an attribute has one key",
+        put("ops", OP["cast"], 2, "dtype")({}), "bad-value", "ops[4][2].dtype", "an attribute has one key",
     ),
     "an attribute of two tags": (
         put("ops", OP["cast"], 2, "dtype")({"dim": "n", "type": 0}), "limit", "ops[4][2].dtype", "keys: 2",
     ),
     "an attribute that is NaN": (
-        put("ops", OP["cast"], 2, "dtype")(float("nan")), "bad-attribute", "ops[4][2].dtype", "nan is written by name",
+        put("ops", OP["cast"], 2, "dtype")(float("nan")), "bad-value", "ops[4][2].dtype", "nan is written by name",
     ),
     "an attribute's graph": (
         put("ops", OP["scan"], 2, "body")({"graph": 5}), "bad-index", "ops[3][2].body.graph", "there is no graphs[5]",
     ),
     "an attribute's type": (
-        put("ops", OP["scan"], 2, "body")({"type": -1}), "bad-index", "ops[3][2].body.type", "there is no types[-1]",
+        put("ops", OP["scan"], 2, "body")({"type": -1}), "limit", "ops[3][2].body.type", "types is 0 or more",
     ),
     "an attribute's tensor": (
         put("ops", OP["scan"], 2, "body")({"tensor": 7}), "bad-index", "ops[3][2].body.tensor", "no tensors[7]",
     ),
     "a deep attribute": (
-        put("ops", OP["reshape"], 2, "shape")(nested(9)), "limit", "ops[5][2].shape[0][0][0][0][0][0][0][0]", "arrays",
+        put("ops", OP["reshape"], 2, "shape")(nested(9)), "total", "ops[5][2].shape[0][0][0][0][0][0][0][0]", "arrays",
     ),
     "a long attribute": (
-        put("ops", OP["reshape"], 2, "shape")([1] * 65536), "limit", "ops[5][2].shape[65535]", "items of attributes",
+        put("ops", OP["reshape"], 2, "shape")([1] * 65536), "total", "ops[5][2].shape[65535]", "items of attributes",
     ),
     "many attributes": (
         put("ops", 0, 2)({str(n): n for n in range(65)}), "limit", "ops[0][2]", "keys: 65, where at most 64",
@@ -248,7 +260,7 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     "a node too short": (put("graphs", 0, "nodes", 0)([0]), "wrong-kind", "graphs[0].nodes[0]", "is an array"),
     "a node of another kind": (put("graphs", 0, "nodes", 0)({}), "wrong-kind", "graphs[0].nodes[0]", "is an array"),
     "a node of itself": (
-        put("graphs", 0, "nodes", 0, 2)(0), "forward-reference", "graphs[0].nodes[0]", "refers to values before it",
+        put("graphs", 0, "nodes", 0, 2)(0), "bad-value", "graphs[0].nodes[0]", "a reference is not 0",
     ),
     "a value too far back": (
         put("graphs", 4, "nodes", 1, 2)(2), "bad-index", "graphs[4].nodes[1]", "no value 2: 4 inputs and constants",
@@ -259,7 +271,7 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     ),
     "an output of nothing": (put("graphs", 0, "outputs", 0)(2), "bad-index", "graphs[0].outputs[0]", "no value 2"),
     "an output's name missing": (
-        put("graphs", 0, "output_names")([]), "wrong-kind", "graphs[0].output_names", "of 1 items is due, not of 0",
+        put("graphs", 0, "output_names")([]), "bad-graph", "graphs[0].output_names", "0 names for 1 outputs",
     ),
     "a graph that holds itself": (
         put("ops", 1, 2)({"body": {"graph": 1}}), "forward-reference", "graphs[1].nodes", "ops[1] holds graphs[1]",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
+import math
 import mmap
 import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgpack
@@ -18,21 +22,27 @@ import pytest
 from rax.format.container import lay_out
 from rax.format.encode import ProgramWriter
 from rax.format.files import describe, load, save
+from rax.ir.dims import dim
 from rax.ir.errors import FormatError
 from rax.ir.graph import Graph
 from rax.ir.node import Constant, Literal, constant, new_input
-from rax.ir.program import Program
-from rax.ir.types import tensor_type
+from rax.ir.program import Example, Program
+from rax.ir.trail import Origin
+from rax.ir.tree import LEAF_TREE, Tree, flatten
+from rax.ir.types import float32, tensor_type
 from rax.ops.algebra import add
 from rax.ops.arrays import literal
-from tests.format.build import chain, from_bytes, pack, small, split, stored, to_bytes
+from rax.ops.composites import UserComposite
+from tests.format.build import chain, everything, from_bytes, pack, small, split, stored, to_bytes
+from tests.format.mutation import operations
 
 ROOT = Path(__file__).parents[2]
 HASHES = """
 import hashlib
-from tests.format.build import chain, small, stored, to_bytes
-for program in (small(), stored(100, 7, 3000), chain(500)):
-    print(hashlib.sha256(to_bytes(program)).hexdigest())
+from rax.ir.program import Program
+from tests.format.build import chain, everything, small, stored, to_bytes
+for program in (small(), everything(), stored(100, 7, 3000), Program({"main": chain(500)})):
+    print(hashlib.sha256(to_bytes(program)).hexdigest(), program.digest)
 """
 
 
@@ -57,13 +67,68 @@ def test_the_order_of_building_does_not_show() -> None:
         shuffle.shuffle(names)
         entries: dict[str, Graph] = {}
         defaults: dict[str, Literal] = {}
+        examples: dict[str, Example] = {}
         for name in names:
             x = new_input(name, tensor_type(()))
-            entries[f"entry {name}"] = Graph([x], [add(x, x)], origins={})
+            options = {other: ord(other) for other in names}
+            y = UserComposite("acme.twice", options, Graph([x], [add(x, x)], origins={}))(x)
+            tree = flatten(dict.fromkeys(names, 0))[1]
+            entries[f"entry {name}"] = Graph([x], [y] * 4, None, tree, origins={})
             defaults[name] = literal(np.float32(ord(name)))
-        return to_bytes(Program(entries, defaults=defaults))
+            results = {other: literal(np.float32(2 * ord(name))) for other in names}
+            examples[f"entry {name}"] = Example({name: literal(np.float32(1))}, results, dict.fromkeys(names, "number"))
+        return to_bytes(Program(entries, defaults=defaults, examples=examples))
 
     assert len({build(random.Random(seed)) for seed in range(8)}) == 1
+
+
+def test_threads_and_collections_do_not_show() -> None:
+    due = to_bytes(everything())
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: to_bytes(everything()), range(8))) == {due}
+    gc.collect()
+    again = everything()
+    gc.collect()
+    assert to_bytes(again) == due
+
+
+MAKERS: dict[str, Callable[[], Program]] = {
+    "small": small, "everything": everything, "stored": lambda: stored(100, 5), "operations": operations,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_what_is_loaded_is_saved_the_same(name: str, tmp_path: Path) -> None:
+    program = MAKERS[name]()
+    loaded = from_bytes(to_bytes(program), tmp_path)
+    assert to_bytes(loaded) == to_bytes(program)
+    assert loaded.digest == program.digest
+
+
+def test_names_and_origins_are_in_the_bytes_and_not_in_the_digest() -> None:
+    def build(name: str, result: str, *origins: Origin) -> Program:
+        x = new_input(name, tensor_type(()))
+        y = add(x, x)
+        tree = Tree("arguments", (name,), (LEAF_TREE,))
+        return Program({"main": Graph([x], [y], tree, None, [result], dict(zip([y.node], origins, strict=False)))})
+
+    made = build("x", "y"), build("a", "y"), build("x", "b"), build("x", "y", Origin(("layer",), "model.py:1"))
+    assert len({program.digest for program in made}) == 1
+    assert len({to_bytes(program) for program in made}) == len(made)
+
+
+def test_a_digest_tells_values_apart() -> None:
+    x = new_input("x", tensor_type(()))
+    body = Graph([x], [add(x, x)], origins={})
+    other = Graph([x], [x], origins={})
+    values = [
+        None, True, 1, 1.0, 0.0, -0.0, math.inf, math.nan, "1", "nil", "", (), (1,), ((1,),), ("1", "1"), ("1,1:1",),
+        float32, dim("n"), dim("float32"), tensor_type(()), tensor_type((1,)), literal(1.0, float32), body, other,
+    ]  # fmt: skip
+    ops = [UserComposite("acme.f", {"a": value}, body) for value in values]
+    ops += [UserComposite("acme.f", {"b": 1}, body), UserComposite("acme.g", {"a": 1}, body)]
+    ops += [UserComposite("acme.f", {"a": 1}, other)]
+    assert len({Graph([x], [op(x)], origins={}).digest for op in ops}) == len(ops)
 
 
 def test_the_whole_file_is_one_array_any_msgpack_reads() -> None:

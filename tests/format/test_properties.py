@@ -9,6 +9,7 @@ from typing import Any
 
 import msgpack
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from rax.format.sizes import SizeReader, size_to_file
 from rax.format.trees import TreeWriter, read_trees
 from rax.ir import dims
 from rax.ir.dims import Dim, Size
-from rax.ir.errors import ShapeError
+from rax.ir.errors import FormatError, ShapeError
 from rax.ir.graph import Graph
 from rax.ir.node import Value, constant, new_input
 from rax.ir.trail import Origin
@@ -26,6 +27,8 @@ from rax.ops.algebra import add
 from rax.ops.arrays import literal
 from rax.ops.elementwise import multiply, negative
 from tests.format.build import from_bytes, to_bytes
+from tests.format.digests import size_text
+from tests.format.normal import normal
 
 STEPS = (operator.add, operator.sub, operator.mul, dims.floor_divide, dims.minimum, dims.maximum)
 
@@ -51,6 +54,41 @@ def test_a_size_comes_back(size: Size) -> None:
     back = SizeReader().read(msgpack.unpackb(packed), "here")
     assert back == size
     assert size_to_file(back) == size_to_file(size)
+
+
+FORMS = st.recursive(
+    st.one_of(st.integers(-6, 9), st.sampled_from("nmk")),
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from("+*"), inner, inner, inner).map(list),
+        st.tuples(st.sampled_from(("+", "*", "//", "min", "max")), inner, inner).map(list),
+        st.tuples(st.just("//"), inner, st.integers(1, 6)).map(list),
+    ),
+    max_leaves=9,
+)
+
+
+def has_the_normal_form_of_the_page(form: Any) -> None:
+    try:
+        size = SizeReader().read(form, "here")
+    except FormatError:
+        assume(False)
+    else:
+        assert size_to_file(size) == normal(form)
+        assert normal(normal(form)) == normal(form)
+        assert str(size) == size_text(normal(form))
+
+
+@given(FORMS)
+@settings(max_examples=200)
+def test_sizes_have_the_normal_form_of_the_page(form: Any) -> None:
+    has_the_normal_form_of_the_page(form)
+
+
+@pytest.mark.slow
+@given(FORMS)
+@settings(max_examples=20_000)
+def test_many_sizes_have_the_normal_form_of_the_page(form: Any) -> None:
+    has_the_normal_form_of_the_page(form)
 
 
 def evaluated(form: Any, values: dict[str, int]) -> int:

@@ -160,7 +160,7 @@ def test_graphs_inside_graphs(tmp_path: Path) -> None:
     assert np.asarray(evaluate_graph(loaded, [np.asarray(3, "float32")])[0]) == 6
     with pytest.raises(FormatError, match="levels of graphs inside graphs: 33, where at most 32") as caught:
         save(nested(32), tmp_path / "deep")
-    assert caught.value.code == "limit"
+    assert caught.value.code == "total"
 
 
 def test_equal_graphs_and_tensors_are_stored_once() -> None:
