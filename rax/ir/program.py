@@ -90,12 +90,12 @@ class Program(Mapping[str, Graph]):
         self.defaults: Mapping[str, Literal] = literals(defaults or {})
         self.examples: Mapping[str, Example] = dict(sorted((examples or {}).items()))
         only = next(iter(self._entries)) if len(self._entries) == 1 else None
-        self.main = main or ("main" if "main" in self._entries else only)
+        self.main = ("main" if "main" in self._entries else only) if main is None else main
         if isinstance(main, Graph):
             raise RaxError(
                 "main is the name of an entry, not a graph", fix='for an entry "main": Program({"main": graph})'
             )
-        for name in (*self.examples, *([self.main] if self.main else [])):
+        for name in (*self.examples, *([] if self.main is None else [self.main])):
             if name not in self._entries:
                 raise RaxError(f"the program has no entry {name!r}", fix=f"it has {', '.join(self)}")
         self._check_tensors()

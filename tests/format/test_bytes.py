@@ -93,6 +93,8 @@ def test_threads_and_collections_do_not_show() -> None:
 
 
 MAKERS: dict[str, Callable[[], Program]] = {
+    "an entry without a name": lambda: Program({"": chain(1), "main": chain(2)}, main=""),
+    "no main": lambda: Program({"a": chain(1), "b": chain(2)}),
     "small": small, "everything": everything, "stored": lambda: stored(100, 5), "operations": operations,
 }  # fmt: skip
 

@@ -86,7 +86,7 @@ def test_sizes_have_the_normal_form_of_the_page(form: Any) -> None:
 
 @pytest.mark.slow
 @given(FORMS)
-@settings(max_examples=20_000)
+@settings(max_examples=5000)
 def test_many_sizes_have_the_normal_form_of_the_page(form: Any) -> None:
     has_the_normal_form_of_the_page(form)
 
