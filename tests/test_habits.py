@@ -17,7 +17,12 @@ from tests import public_api
 ROOT = Path(__file__).parent.parent
 FOLDERS = [ROOT / name for name in ("rax", "tests", "examples", "benchmarks", "docs", "schemas")]
 SOURCES = sorted(path for folder in FOLDERS for path in folder.rglob("*.py"))
-PAGES = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in folder.rglob("*.md"))])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(path for folder in FOLDERS for path in folder.rglob("*.md") if "node_modules" not in path.parts),
+    ]
+)
 MOST_FILE_LINES = 800
 MOST_FUNCTION_LINES = 60
 

@@ -11,6 +11,7 @@ from rax.format.limits import (
     MAX_ATTRIBUTE_DEPTH,
     MAX_ATTRIBUTE_ITEMS,
     MAX_ATTRIBUTES,
+    MAX_ROWS,
     as_index,
     as_int,
     as_map,
@@ -79,10 +80,11 @@ class AttributeReader:
             in_total(depth + 1, MAX_ATTRIBUTE_DEPTH, "nested arrays in an attribute", where)
             items = enumerate(cast("list[object]", value))
             return tuple([self._item(item, f"{where}[{n}]", depth + 1) for n, item in items])
-        tagged = as_map(value, where, 1)
-        for tag, item in tagged.items():
-            return self._tagged(tag, item, f"{where}.{tag}")
-        return refuse("bad-value", "the map of an attribute has one key", where)
+        tagged = as_map(value, where, MAX_ROWS)
+        if len(tagged) != 1:
+            refuse("bad-value", f"the map of an attribute has one key, not {len(tagged)}", where)
+        ((tag, item),) = tagged.items()
+        return self._tagged(tag, item, f"{where}.{tag}")
 
     def _tagged(self, tag: str, item: object, where: str) -> Any:
         if tag == "dtype":

@@ -167,8 +167,8 @@ class _Reader:
         return self.types[as_index(value, len(self.types), "types", where)]
 
     def _tensor(self, value: object, where: str) -> TensorRow:
-        row = as_array(value, where, 4)
-        if len(row) < 2:
+        row = as_array(value, where, MAX_ROWS)
+        if not 2 <= len(row) <= 4:
             refuse("wrong-kind", "a tensor is an array of 2 to 4 items", where)
         type = self._row_type(row[0], f"{where}[0]")
         if not all(isinstance(size, int) for size in type.shape):
@@ -190,8 +190,8 @@ class _Reader:
         return TensorRow(type, None, digest, tuple(segments), file)
 
     def _op(self, value: object, where: str) -> OpRow:
-        row = as_array(value, where, 4)
-        if len(row) < 3:
+        row = as_array(value, where, MAX_ROWS)
+        if not 3 <= len(row) <= 4:
             refuse("wrong-kind", "an operation is an array of 3 or 4 items", where)
         name, since = as_text(row[0], f"{where}[0]", shortest=1), as_int(row[1], f"{where}[1]")
         if (since == 0) != (len(row) == 4):
@@ -253,9 +253,11 @@ class _Reader:
         types: list[TensorType] = []
         used: dict[int, int] = {}
         for place, row in enumerate(as_array(value, where, limits.MAX_NODES)):
-            if type(row) is not list or not 2 <= len(cast("list[Any]", row)) <= limits.MAX_OPERANDS + 2:
+            if type(row) is not list or len(cast("list[Any]", row)) < 2:
                 refuse("wrong-kind", "a node is an array: operation, result, operands", f"{where}[{place}]")
             op, result, *refs = cast("list[Any]", row)
+            if len(refs) > limits.MAX_OPERANDS:
+                at_most(len(refs), limits.MAX_OPERANDS, "operands", f"{where}[{place}]")
             if type(op) is not int or not 0 <= op < op_count:
                 as_index(op, op_count, "ops", f"{where}[{place}][0]")
             used[op] = used.get(op, 0) + 1

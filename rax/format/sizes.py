@@ -140,6 +140,9 @@ def _build(frozen: Frozen, where: str) -> Size:
         product = operator == "*"
         terms = _terms(first) * _terms(size) if product else _terms(first) + _terms(size)
         in_total(terms, MAX_DIM_TERMS, "terms of a size", where)
+        if operator not in "+*":
+            calls = 1 + max(dims.call_depth(first), dims.call_depth(size))
+            in_total(calls, dims.MAX_DIM_DEPTH, "quotients, minima and maxima inside each other", where)
         first = CALLS[operator](first, size)
     return first
 

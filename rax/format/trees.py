@@ -83,7 +83,7 @@ def read_trees(value: object) -> list[Tree]:
 
 
 def _read_row(value: object, number: int, where: str) -> tuple[str, list[int], tuple[Key, ...], str]:
-    row = as_array(value, where, max(ROW_LENGTHS.values()))
+    row = as_array(value, where, MAX_ROWS)
     kind = as_text(row[0], f"{where}[0]") if row else ""
     if kind not in ROW_LENGTHS:
         refuse("bad-value", f"there is no kind of tree {kind!r}", where, fix=f"the kinds are {', '.join(ROW_LENGTHS)}")

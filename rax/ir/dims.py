@@ -33,7 +33,7 @@ class DimCall:
         self.kind = kind
         self.left = left
         self.right = right
-        self.depth = 1 + max(_depth(left), _depth(right))
+        self.depth = 1 + max(call_depth(left), call_depth(right))
         if self.depth > MAX_DIM_DEPTH:
             raise ShapeError(
                 f"a size nests {kind} more than {MAX_DIM_DEPTH} deep", fix="name a part of it as a dim of its own"
@@ -59,7 +59,8 @@ class DimCall:
         return f"{self.kind}({self.left}, {self.right})"
 
 
-def _depth(size: Size) -> int:
+def call_depth(size: Size) -> int:
+    """How many quotients, minima and maxima are inside each other in a size."""
     if isinstance(size, int):
         return 0
     calls = (atom.depth for monomial, _ in size.terms for atom, _ in monomial if isinstance(atom, DimCall))

@@ -225,8 +225,8 @@ def _inexact(values: tuple[Value, ...]) -> tuple[Derivative, ...]:
 class CustomVjp(Custom):
     """A graph whose reverse-mode derivative the user gives.
 
-    ``primal`` maps operands to results; ``forward`` maps them to results and residuals; ``backward``
-    maps residuals and the results' cotangents to the operands' cotangents.
+    ``primal`` maps operands to results; ``forward_pass`` maps them to results and residuals;
+    ``backward_pass`` maps residuals and the results' cotangents to the operands' cotangents.
     """
 
     primal: Graph

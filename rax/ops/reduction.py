@@ -146,7 +146,10 @@ def check_not_empty(name: str, x: TensorType, axes: tuple[int, ...]) -> None:
 
 @op("max", since=1)
 class Max(Extremum):
-    """The largest element along some axes; NaN if there is a NaN. Ties share the derivative evenly."""
+    """The largest element along some axes, of one at least; NaN if there is a NaN.
+
+    Ties share the derivative evenly.
+    """
 
     def reference(self, *arrays: Array) -> Array:
         return np.max(wide(arrays[0]), axis=self.axes).astype(arrays[0].dtype)
@@ -154,7 +157,10 @@ class Max(Extremum):
 
 @op("min", since=1)
 class Min(Extremum):
-    """The smallest element along some axes; NaN if there is a NaN. Ties share the derivative evenly."""
+    """The smallest element along some axes, of one at least; NaN if there is a NaN.
+
+    Ties share the derivative evenly.
+    """
 
     def reference(self, *arrays: Array) -> Array:
         return np.min(wide(arrays[0]), axis=self.axes).astype(arrays[0].dtype)

@@ -157,8 +157,9 @@ class Concat(Linear):
 class Slice(Linear):
     """Elements ``starts[i]``, ``starts[i] + steps[i]``, … below ``stops[i]`` of each axis.
 
-    Bounds count from the front, ``0 <= start <= stop <= size``; steps are positive. (Negative
-    bounds and steps are the front end's: it counts them out and flips.)
+    Bounds count from the front, ``0 <= start <= stop <= size``; steps are positive. An axis of the
+    result has the size ``(stop - start + step - 1) // step``. (Negative bounds and steps are the
+    front end's: it counts them out and flips.)
     """
 
     starts: Shape
@@ -227,7 +228,9 @@ class Pad(Linear):
     """Zeros (False) around an operand and between its elements.
 
     Each axis gets ``low`` zeros before, ``high`` after and ``interior`` between neighbours;
-    negative ``low`` and ``high`` crop instead, after the interior is in.
+    negative ``low`` and ``high`` crop instead, after the interior is in. Without interior an axis of
+    the result has the size ``low + size + high``, with it
+    ``low + max((size - 1) * (interior + 1) + 1, 0) + high``.
     """
 
     low: Shape

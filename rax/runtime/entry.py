@@ -11,7 +11,7 @@ import numpy as np
 from rax.ir.errors import BindingError, RaxError, ResourceError
 from rax.ir.node import Literal
 from rax.ir.program import Example, Program
-from rax.ops.arrays import Array
+from rax.ops.arrays import Array, quietly
 from rax.runtime.executable import compile
 
 # How far an output may be from the expected one, relative to the largest number in that: machines
@@ -161,7 +161,8 @@ def compare(name: str, actual: Array, expected: Array) -> Comparison:
         worst = float(np.max(np.abs(actual.astype(np.float64) - expected.astype(np.float64)), initial=0.0))
         return Comparison(name, max(worst, float(not np.array_equal(actual, expected))), 0.0)
     wide = np.complex128 if expected.dtype.kind == "c" else np.float64
-    left, right = actual.astype(wide), expected.astype(wide)
+    with quietly():  # the cast of a signalling NaN warns
+        left, right = actual.astype(wide), expected.astype(wide)
     finite = np.isfinite(right)
     scale = float(np.max(np.abs(right[finite]), initial=1.0))
     if not np.array_equal(left[~finite], right[~finite], equal_nan=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgpack
 
-from tests.format.build import pack, packed_array_header, small, stored, to_bytes
+from tests.format.build import pack, packed_array_header, small, split, stored, to_bytes
 
 Header = dict[str, Any]
 Change = Callable[[Header], Any]
@@ -40,6 +40,14 @@ def deep_size(depth: int) -> Any:
     size: Any = "n"
     for step in range(depth):
         size = ["min", size, f"n{step}"]
+    return size
+
+
+def deep_quotient(depth: int) -> Any:
+    """Quotients inside each other, which do not join into one."""
+    size: Any = "n"
+    for step in range(depth):
+        size = ["//", ["+", size, f"m{step}"], f"k{step}"]
     return size
 
 
@@ -76,6 +84,9 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     "a third operand": (put(*DIM)(["//", "n", 2, 2]), "bad-value", "types[5][1][0]", "'//' of 3 sizes"),
     "a division by zero": (put(*DIM)(["//", "n", 0]), "bad-dim", "types[5][1][0]", "is divided by zero"),
     "a deep size": (put(*DIM)(deep_size(101)), "total", "types[5][1][0]", "nested arrays in a size: 101"),
+    "quotients inside each other": (
+        put(*DIM)(deep_quotient(33)), "total", "types[5][1][0]", "inside each other: 33, where at most 32",
+    ),
     "a long size": (put(*DIM)(["+", *["n"] * 512]), "total", "types[5][1][0]", "a size of more than 512 items"),
     "a size that explodes": (
         put(*DIM)(["*", *[["+", "a", "b", "c", "d", "e", "f"]] * 60]), "total", "types[5][1][0]", "terms of a size",
@@ -94,6 +105,7 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     "an unknown tree": (put("trees", 0)(["set"]), "bad-value", "trees[0]", "there is no kind of tree 'set'"),
     "an empty tree": (put("trees", 0)([]), "bad-value", "trees[0]", "there is no kind of tree ''"),
     "a tree too long": (put("trees", 0)(["leaf", []]), "wrong-kind", "trees[0]", "of 1 items is due, not of 2"),
+    "a tree of five items": (put("trees", 5)(["dict", [], [], "", 0]), "wrong-kind", "trees[5]", "of 3 items is due"),
     "a tree of later rows": (
         put("trees", 3, 1, 0)(3), "forward-reference", "trees[3][1][0]", "refers to earlier rows, not to trees[3]",
     ),
@@ -188,6 +200,8 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     "a newer operation": (
         put("ops", 0, 1)(2), "op-version", "ops[0]", "'multiply' of format version 2 is known as of format version 1",
     ),
+    "an operation too long": (put("ops", 0)(["add", 1, {}, 0, 0]), "wrong-kind", "ops[0]", "an array of 3 or 4 items"),
+    "a tensor too long": (put("tensors", 0)([0, b"", [], 0, 0]), "wrong-kind", "tensors[0]", "an array of 2 to"),
     "an operation without a name": (put("ops", 0, 0)(""), "limit", "ops[0][0]", "a str of 0 characters"),
     "an operation too short": (put("ops", 0)(["add", 1]), "wrong-kind", "ops[0]", "an array of 3 or 4 items"),
     "a body where none is due": (lambda h: h["ops"][0].append(0), "bad-op", "ops[0]", "has a body if, and only if"),
@@ -220,7 +234,8 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
         put("ops", OP["cast"], 2, "dtype")({}), "bad-value", "ops[4][2].dtype", "an attribute has one key",
     ),
     "an attribute of two tags": (
-        put("ops", OP["cast"], 2, "dtype")({"dim": "n", "type": 0}), "limit", "ops[4][2].dtype", "keys: 2",
+        put("ops", OP["cast"], 2, "dtype")({"dim": "n", "type": 0}), "bad-attribute", "ops[4][2].dtype",
+        "has one key, not 2",
     ),
     "an attribute that is NaN": (
         put("ops", OP["cast"], 2, "dtype")(float("nan")), "bad-value", "ops[4][2].dtype", "nan is written by name",
@@ -258,6 +273,9 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
         put("graphs", 0, "nodes", 0, 1)([1]), "wrong-kind", "graphs[0].nodes[0][1]", "single result is its type alone",
     ),
     "a node too short": (put("graphs", 0, "nodes", 0)([0]), "wrong-kind", "graphs[0].nodes[0]", "is an array"),
+    "a node of many operands": (
+        put("graphs", 0, "nodes", 0)([0, 1, *[-1] * 65537]), "limit", "graphs[0].nodes[0]", "operands: 65537",
+    ),
     "a node of another kind": (put("graphs", 0, "nodes", 0)({}), "wrong-kind", "graphs[0].nodes[0]", "is an array"),
     "a node of itself": (
         put("graphs", 0, "nodes", 0, 2)(0), "bad-value", "graphs[0].nodes[0]", "a reference is not 0",
@@ -295,6 +313,7 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     # the program
     "an entry of no graph": (put("entries", "predict")(5), "bad-index", "entries['predict']", "there is no graphs[5]"),
     "a main that is no entry": (put("main")("nothing"), "bad-program", "header", "the program has no entry 'nothing'"),
+    "a main without a name": (put("main")(""), "bad-program", "header", "the program has no entry ''"),
     "an example of no entry": (
         lambda h: h["examples"].update(nothing=h["examples"]["predict"]), "bad-program", "header", "no entry 'nothing'",
     ),
@@ -327,6 +346,30 @@ def without_checksum(packed_header: bytes) -> bytes:
 GOOD = to_bytes(small())
 STORED = to_bytes(stored(100, 50))
 SEGMENT = STORED.index(b"\xc5\x01\x90")  # the bin header of the first payload
+
+
+def bools(count: int) -> bytes:
+    """A file with a tensor of bools, of which one is 2."""
+    parts = split(to_bytes(stored(count // 4)))
+    row = parts.header["tensors"][0]
+    data = bytes([0, 1, 2, 1]) * (count // 4)
+    parts.header["types"][row[0]] = ["bool", [count]]
+    if parts.payloads:
+        row[1], parts.payloads = hashlib.sha256(data).digest(), [data]
+    else:
+        row[1] = data
+    return parts.join()
+
+
+def swapped() -> bytes:
+    """A file whose table of tensors has the segments in another order than they lie."""
+    parts = split(STORED)
+    first, second = (row[2] for row in parts.header["tensors"])
+    parts.join()
+    first[0], second[0] = [second[0][0], first[0][1]], [first[0][0], second[0][1]]
+    return parts.join(place=False)
+
+
 BYTES: dict[str, tuple[bytes, str, str, str]] = {
     "nothing": (b"", "truncated", "byte 0", "the file is empty"),
     "text": (b"hello, world", "not-rax", "byte 0", "the file is not a rax file"),
@@ -342,6 +385,8 @@ BYTES: dict[str, tuple[bytes, str, str, str]] = {
     "a header that is no map": (without_checksum(b"\x01"), "wrong-kind", "header", "a map is due, not an int"),
     "a header of a bad byte": (without_checksum(b"\x81\xc1"), "bad-msgpack", "byte 7", "the header is no MessagePack"),
     "a header too deep": (without_checksum(b"\x91" * 5000 + b"\x01"), "bad-msgpack", "byte 1030", "nests too deep"),
+    "a header one level too deep": (without_checksum(b"\x91" * 1024 + b"\x90"), "bad-msgpack", "", "nests too deep"),
+    "a header as deep as allowed": (without_checksum(b"\x91" * 1023 + b"\x90"), "wrong-kind", "header", "a map is due"),
     "a header of an int key": (without_checksum(b"\x81\x01\x01"), "bad-msgpack", "header", "int is not allowed"),
     "a header of bad text": (without_checksum(b"\xa2\xff\xff"), "bad-msgpack", "header", "is not UTF-8"),
     "a key twice": (
@@ -364,6 +409,12 @@ BYTES: dict[str, tuple[bytes, str, str, str]] = {
     "a segment of another kind": (
         STORED[:SEGMENT] + b"\xda" + STORED[SEGMENT + 1 :], "bad-segment", "", "no pad and bin header",
     ),
+    "segments in another order": (swapped(), "bad-segment", "tensors", "segment 0 is due at byte"),
+    "a tensor damaged": (STORED[:-1] + b"\xff", "digest", r"tensors\[1\]", "was changed or damaged"),
+    "a bool of 2 in the header": (bools(4), "bad-tensor", r"tensors\[0\]", "a bool is stored as a byte 0 or 1"),
+    "a bool of 2 in a segment": (bools(200), "bad-tensor", r"tensors\[0\]", "a bool is stored as a byte 0 or 1"),
+    "text with a surrogate": (without_checksum(b"\xa3\xed\xa0\x80"), "bad-msgpack", "header", "is not UTF-8"),
+    "text of more bytes than due": (without_checksum(b"\xa2\xc0\xaf"), "bad-msgpack", "header", "is not UTF-8"),
     "a segment of another length": (
         STORED[: SEGMENT + 2] + b"\x8f" + STORED[SEGMENT + 3 :], "bad-segment", "", "no pad and bin header",
     ),
