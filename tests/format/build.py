@@ -241,14 +241,3 @@ def changed(program: Program, change: Callable[[dict[str, Any]], Any]) -> bytes:
     parts = split(to_bytes(program))
     change(parts.header)
     return parts.join(place=False)
-
-
-def as_json(value: Any) -> Any:
-    """A header's JSON form: bins as hexadecimal digits."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, list):
-        return [as_json(item) for item in cast("list[Any]", value)]
-    if isinstance(value, dict):
-        return {key: as_json(item) for key, item in cast("dict[Any, Any]", value).items()}
-    return value

@@ -234,7 +234,7 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
         put("ops", OP["cast"], 2, "dtype")({}), "bad-value", "ops[4][2].dtype", "an attribute has one key",
     ),
     "an attribute of two tags": (
-        put("ops", OP["cast"], 2, "dtype")({"dim": "n", "type": 0}), "bad-attribute", "ops[4][2].dtype",
+        put("ops", OP["cast"], 2, "dtype")({"dim": "n", "type": 0}), "bad-value", "ops[4][2].dtype",
         "has one key, not 2",
     ),
     "an attribute that is NaN": (
