@@ -13,6 +13,7 @@ services.provide(
     svg="rax.viz.draw:svg",
     to_networkx="rax.viz.network:to_networkx",
     text="rax.ir.text:print_graph",
+    program_text="rax.ir.text_program:print_program",
     array_literal="rax.ops.arrays:literal",
     literal="rax.ops.arrays:literal_from_bytes",
     registry="rax.ops:registry",
@@ -60,6 +61,7 @@ _NAMES = {
     "compile": "rax.runtime.executable",
     "save": "rax.format.files",
     "load": "rax.format.files",
+    "parse": "rax.ir.parse_program",
     **dict.fromkeys(
         (
             "RaxError", "TypeInferenceError", "ShapeError", "OutOfRangeError", "TreeError", "UnboundInputError",
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
         VerificationError,
     )
     from rax.ir.graph import Graph
+    from rax.ir.parse_program import parse
     from rax.ir.program import Example, Program
     from rax.ir.trail import scope
     from rax.ir.types import TensorType
@@ -144,6 +147,7 @@ __all__ = [
     "numpy",
     "optim",
     "param",
+    "parse",
     "random",
     "save",
     "scan",

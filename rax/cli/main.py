@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rax.cli import diff, ops, save
+from rax.cli import diff, ops, parse, save, show
 from rax.cli.run import one_line
 from rax.ir.errors import RaxError
 
@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     diff.add_parser(verbs)
     ops.add_parser(verbs)
+    parse.add_parser(verbs)
     save.add_parser(verbs)
+    show.add_parser(verbs)
     options = parser.parse_args(arguments)
     try:
         return options.run(options)

@@ -17,10 +17,12 @@ from rax.ir.errors import ParseError, ShapeError
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 MAX_DIM_DEPTH = 32
-MAX_DIM_LENGTH = 8192
+MAX_DIM_TOKENS = 8192
+MAX_DIM_DIGITS = 100
 MAX_DIM_TERMS = 128
 MAX_BOUND_STEPS = 500
-"""Limits on hostile expressions: nesting, characters, terms of a sum, work on a proof."""
+"""Limits on hostile expressions: nesting, tokens, digits of a number, terms of a sum, work on a proof."""
+MAX_SHOWN = 100
 _RESERVED = ("min", "max")
 
 
@@ -660,25 +662,32 @@ def solve(size: Size, actual: int, values: dict[str, int]) -> bool:
 class _SizeParser:
     """Recursive descent over ``+ - * //``, parentheses, min and max; bounded depth."""
 
-    _TOKEN = re.compile(r"\s*(//|[-+*(),]|[0-9]+|[A-Za-z_][A-Za-z0-9_]*)")
+    _TOKEN = re.compile(r"[ \t\r\n]*(//|[-+*(),]|[0-9]+|[A-Za-z_][A-Za-z0-9_]*)")
 
     def __init__(self, text: str) -> None:
-        if len(text) > MAX_DIM_LENGTH:
-            raise ParseError(f"a dim expression has at most {MAX_DIM_LENGTH} characters")
         self.text = text
         self.tokens: list[str] = []
+        self.places: list[int] = []
+        self.next = 0
         position = 0
-        stripped = text.rstrip()
+        stripped = text.rstrip(" \t\r\n")
         while position < len(stripped):
             match = self._TOKEN.match(stripped, position)
             if match is None:
-                raise self._error(f"unexpected {stripped[position:].lstrip()[0]!r}")
+                place = position + len(stripped[position:]) - len(stripped[position:].lstrip(" \t\r\n"))
+                raise self._error(f"unexpected {stripped[place]!r}", place)
+            if len(self.tokens) == MAX_DIM_TOKENS:
+                raise ParseError(f"a size has at most {MAX_DIM_TOKENS} numbers, names and signs")
             self.tokens.append(match.group(1))
+            self.places.append(match.start(1))
             position = match.end()
-        self.next = 0
+        self.places.append(len(stripped))
 
-    def _error(self, why: str) -> ParseError:
-        return ParseError(f"{self.text!r} is not a size: {why}", fix='write e.g. "batch" or "2*n + 1"')
+    def _error(self, why: str, place: int | None = None) -> ParseError:
+        column = (self.places[self.next] if place is None else place) + 1
+        shown = self.text if len(self.text) <= MAX_SHOWN else self.text[:MAX_SHOWN] + "…"
+        fix = 'write e.g. "batch" or "2*n + 1"'
+        return ParseError(f"{shown!r} is not a size: {why}", fix=fix, column=column)
 
     def _take(self, *wanted: str) -> str | None:
         if self.next < len(self.tokens) and self.tokens[self.next] in wanted:
@@ -727,9 +736,10 @@ class _SizeParser:
         if self.next == len(self.tokens):
             raise self._error("it ends too early")
         token = self.tokens[self.next]
-        self.next += 1
         if token.isdigit():
-            return int(token)
-        if NAME.match(token):
-            return variable(token)
-        raise self._error(f"unexpected {token!r}")
+            if len(token) > MAX_DIM_DIGITS:
+                raise self._error(f"a number has at most {MAX_DIM_DIGITS} digits")
+        elif not NAME.match(token):
+            raise self._error(f"unexpected {token!r}")
+        self.next += 1
+        return int(token) if token.isdigit() else variable(token)

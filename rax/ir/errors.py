@@ -81,7 +81,20 @@ class VerificationError(RaxError, ValueError):
 
 
 class ParseError(RaxError, ValueError):
-    """The text form could not be parsed; says line and column, with a caret."""
+    """A text could not be read; ``where`` shows the line, with a caret.
+
+    Args:
+        what: what is wrong.
+        where: line and column, the line itself, and a caret under the place.
+        fix: what to do about it.
+        line: the line, from 1; 0 where the text is one size.
+        column: the character of the line, from 1.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", line: int = 0, column: int = 0) -> None:
+        self.line = line
+        self.column = column
+        super().__init__(what, where=where, fix=fix)
 
 
 class FormatError(RaxError, ValueError):

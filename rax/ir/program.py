@@ -68,6 +68,8 @@ class Program(Mapping[str, Graph]):
         >>> program = Program(line=line, slope=rax.grad(rax.trace(lambda w: w * w, rax.spec(()))), main="line")
         >>> list(program), program["line"].input_names
         (['line', 'slope'], ('w', 'x'))
+
+    ``str(program)`` is the text form of all of it; ``rax.parse`` reads that.
     """
 
     def __init__(
@@ -142,6 +144,9 @@ class Program(Mapping[str, Graph]):
 
     def __repr__(self) -> str:
         return f"<Program {', '.join(self)}; {len(self.defaults)} defaults>"
+
+    def __str__(self) -> str:
+        return services.get("program_text")(self)
 
     @property
     def digest(self) -> str:

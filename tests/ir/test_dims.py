@@ -286,8 +286,10 @@ def test_bad_texts_say_why(text: str, why: str) -> None:
 
 
 def test_long_texts_are_refused() -> None:
-    with pytest.raises(ParseError, match="at most 8192 characters"):
+    with pytest.raises(ParseError, match="at most 8192 numbers, names and signs"):
         dim("n+" * 8000 + "n")
+    with pytest.raises(ParseError, match="a number has at most 100 digits"):
+        dim("9" * 5000)
 
 
 def divided(times: int) -> Size:

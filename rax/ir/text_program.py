@@ -1,0 +1,160 @@
+"""The text form of a program, which is all that a file holds; read by :mod:`rax.ir.parse_program`.
+
+::
+
+    rax 1
+    main predict
+
+    entry predict = graph (w: float32[2], x: float32[n, 2]) -> (result: float32[n]) {
+      at "model.py:3 in predict"
+      %0 = matmul(x, w) : float32[n]
+      return %0
+    }
+
+    default w = float32[2]([0.5, -1.0])
+
+    example predict {
+      input x = float32[1, 2]([[1.0, 2.0]])
+      output result = float32[1]([-1.5])
+    }
+
+A graph that several need, or that lies deep in others, is printed before them as ``graph &0``,
+and ``&0`` stands where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from rax.ir.graph import Graph
+from rax.ir.node import Constant, Literal
+from rax.ir.op import Op
+from rax.ir.program import Program
+from rax.ir.text import GraphPrinter, name_text, quoted, shown_attributes, tensor_text
+
+TEXT_VERSION = 1
+"""The newest version of the file format that a text can say."""
+MAX_INLINE_LEVELS = 6
+"""How many levels of graphs stand inside each other before one is printed by itself."""
+
+
+def print_program(program: Program) -> str:
+    """The text form of a program; ``rax.parse`` gives the same program back, to the bytes of its file.
+
+    Args:
+        program: the program. Constants of more than 32 elements are printed as their SHA-256.
+
+    Raises:
+        RaxError: an operation has an attribute that has no text form.
+
+    Example:
+        >>> import rax
+        >>> print(rax.Program(twice=rax.trace(lambda x: x + x, rax.spec(("n",)))))
+        rax 1
+        main twice
+        <BLANKLINE>
+        entry twice = graph (x: float32[n]) -> (result: float32[n]) {
+          at "... in <module>" for *
+          at "... in <lambda>"
+          %0 = add(x, x) : float32[n]
+          return %0
+        }
+        <BLANKLINE>
+    """
+    found = _Found(program)
+    blocks = [f"rax {found.version}" + (f"\nmain {name_text(program.main)}" if program.main is not None else "")]
+    printer = GraphPrinter(origins=True, labels=found.labels)
+    for graph in found.order:
+        label = found.labels.get(id(graph))
+        if label is not None:
+            blocks.append("\n".join(printer.lines(graph, label)))
+    for name, graph in program.items():
+        shown = found.labels.get(id(graph)) or "\n".join(printer.lines(graph))
+        blocks.append(f"entry {name_text(name)} = {shown}")
+    if program.defaults:
+        blocks.append("\n".join(_tensors("default", program.defaults)))
+    for name, example in program.examples.items():
+        lines = [*_tensors("input", example.inputs), *_tensors("output", example.outputs)]
+        lines += [f"display {name_text(key)} = {quoted(how)}" for key, how in sorted(example.display.items())]
+        blocks.append("\n".join([f"example {name_text(name)} {{", *[f"  {line}" for line in lines], "}"]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _tensors(word: str, tensors: Mapping[str, Literal]) -> list[str]:
+    return [f"{word} {name_text(name)} = {tensor_text(literal)}" for name, literal in sorted(tensors.items())]
+
+
+def program_literals(program: Program) -> dict[str, Literal]:
+    """Every tensor of a program, by the hex form of its digest: what ``rax.parse`` takes data from.
+
+    Raises:
+        FormatError: the tensor of a file differs from its digest.
+    """
+    literals = list(program.defaults.values())
+    for example in program.examples.values():
+        literals += [*example.inputs.values(), *example.outputs.values()]
+    for graph in _Found(program).order:
+        for node in graph.nodes:
+            if isinstance(node.op, Constant):
+                literals.append(node.op.literal)
+            elif isinstance(node.op, Op):
+                literals += [each for each in _leaves(shown_attributes(node)) if isinstance(each, Literal)]
+    return {literal.digest.hex(): literal for literal in literals}
+
+
+class _Found:
+    """The graphs of a program.
+
+    Attributes:
+        order: every graph, those it holds before it.
+        labels: for the graphs that are printed by themselves, what stands for them, by id.
+        version: the lowest version that has all operations.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.order: list[Graph] = []
+        self.version = 1
+        below: dict[int, list[Graph]] = {}
+        pending = [(graph, False) for graph in reversed(list(program.values()))]
+        uses: dict[int, int] = {}
+        for graph, _ in pending:
+            uses[id(graph)] = uses.get(id(graph), 0) + 1
+        while pending:
+            graph, done = pending.pop()
+            if done:
+                self.order.append(graph)
+            elif id(graph) not in below:
+                held = below[id(graph)] = self._held(graph)
+                for each in held:
+                    uses[id(each)] = uses.get(id(each), 0) + 1
+                pending += [(graph, True), *[(each, False) for each in reversed(held)]]
+        self.labels: dict[int, str] = {}
+        levels: dict[int, int] = {}
+        for graph in self.order:
+            inline = max((levels[id(each)] for each in below[id(graph)]), default=0) + 1
+            if uses[id(graph)] > 1 or inline == MAX_INLINE_LEVELS:
+                self.labels[id(graph)] = f"&{len(self.labels)}"
+                inline = 0
+            levels[id(graph)] = inline
+
+    def _held(self, graph: Graph) -> list[Graph]:
+        held: list[Graph] = []
+        for node in graph.nodes:
+            if isinstance(node.op, Op):
+                self.version = max(self.version, getattr(node.op, "since", 1))
+                attributes = shown_attributes(node)
+                if attributes:
+                    held += [each for each in _leaves(attributes) if isinstance(each, Graph)]
+        return held
+
+
+def _leaves(attributes: Mapping[str, Any]) -> Iterator[Any]:
+    """The items of attributes that are no tuples, in order."""
+    waiting = list(reversed(attributes.values()))
+    while waiting:
+        value = waiting.pop()
+        if type(value) is tuple:
+            waiting += reversed(cast("tuple[Any, ...]", value))
+        else:
+            yield value
