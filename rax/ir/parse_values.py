@@ -19,11 +19,11 @@ from rax.ir.types import DTYPES, TensorType
 MAX_AXES = 64
 MAX_SIZE = 2**63 - 1
 MAX_TENSOR_BYTES = 2**62
-MAX_SIZES = 2**17
-"""What a type may be, as in a file; and how many words all different sizes may have, about."""
+MAX_SIZES_LENGTH = 2**20
+"""What a type may be, as in a file; and how many characters all different sizes may have together."""
 
-_TYPE = re.compile(r"([A-Za-z0-9_]+)\[((?:[^\[\]#]++|#[^\n]*+)*+)\]")
-_DTYPE = re.compile(rf"({'|'.join(DTYPES)})(?![A-Za-z0-9_.])")
+_TYPE = re.compile(rf"([A-Za-z0-9_]+){SPACE}\[((?:[^\[\]#]++|#[^\n]*+)*+)\]")
+_DTYPE = re.compile(rf"({'|'.join(DTYPES)})(?![A-Za-z0-9_.])(?!{SPACE}\[)")
 _NUMBER = re.compile(r"-?(?:inf|nan|[0-9]+(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?)(?![A-Za-z0-9_.])")
 _OPERATOR = re.compile(rf"{SPACE}[-+*/]")
 _BARE_SIZE = re.compile(rf"-?{SPACE}[A-Za-z0-9_]+(?:{SPACE}(?://|[-+*]){SPACE}[A-Za-z0-9_]+)*")
@@ -51,7 +51,8 @@ class ValueParser(TreeParser):
         super().__init__(text)
         self._tensors = tensors
         self._types: dict[str, TensorType] = {}
-        self._sizes = 0
+        self._sizes: dict[str, Size] = {}
+        self._size_length = 0
 
     def held_graph(self, *, labelled: bool) -> Graph:
         """A graph that follows: its label, or what comes after the word ``graph``."""
@@ -96,14 +97,19 @@ class ValueParser(TreeParser):
     def _size(self, text: str, start: int) -> Size:
         """A size, of text that begins at a place."""
         text = _COMMENT.sub(_blank, text)
-        self._sizes += len(text) // 8 + 1
-        if self._sizes > MAX_SIZES:
-            self.fail("the text has too many different sizes", start)
+        known = self._sizes.get(text)
+        if known is not None:
+            return known
+        self._size_length += len(text)
+        if self._size_length > MAX_SIZES_LENGTH:
+            self.fail(f"all different sizes have more than {MAX_SIZES_LENGTH} characters", start)
         try:
-            return dims.dim(text)
+            known = dims.dim(text)
         except RaxError as error:
             lead = len(text) - len(text.lstrip(" \t\r\n"))
             self.refuse(error, start if getattr(error, "column", 0) else start + lead)
+        self._sizes[text] = known
+        return known
 
     # Data.
 
@@ -111,7 +117,7 @@ class ValueParser(TreeParser):
         """A type and its data: ``float32[2]([1.0, 2.0])``, ``float32(1.0)``."""
         place = self.skip()
         scalar = _DTYPE.match(self.text, place)
-        if scalar is not None and not self.text.startswith("[", scalar.end()):
+        if scalar is not None:
             self.place = scalar.end()
             type = TensorType(DTYPES[scalar.group()], ())
         else:
@@ -249,7 +255,7 @@ class ValueParser(TreeParser):
         """A dtype, a type or a tensor."""
         start = self.place
         scalar = _DTYPE.match(self.text, start)
-        if scalar is not None and not self.text.startswith("[", scalar.end()):
+        if scalar is not None:
             self.place = scalar.end()
             found: Any = DTYPES[scalar.group()]
         else:

@@ -281,7 +281,8 @@ def test_equal_sizes_hash_alike_and_ints_differ_from_dims() -> None:
 def test_bad_texts_say_why(text: str, why: str) -> None:
     with pytest.raises(ParseError) as caught:
         dim(text)
-    assert caught.value.what == f"{text!r} is not a size: {why}"
+    shown = text if len(text) <= 100 else text[:100] + "…"
+    assert caught.value.what == f"{shown!r} is not a size: {why}"
     assert caught.value.fix == 'write e.g. "batch" or "2*n + 1"'
 
 
