@@ -16,6 +16,7 @@ from rax.ir.op import REGISTRY, Op
 from rax.ir.parse_values import ValueParser
 from rax.ir.scanner import NAME, clipped, did_you_mean
 from rax.ir.trail import NOWHERE, Origin
+from rax.ir.tree import Tree
 from rax.ir.types import DTYPES, TensorType
 
 MAX_GRAPH_NESTING = 32
@@ -124,8 +125,8 @@ class GraphParser(ValueParser):
         due = self.listed(")", self._field)
         self.need("{")
         scope = _Scope([name for name, _ in given], [new_input(name, type) for name, type in given])
-        in_tree = self.tree() if self.word("in") else None
-        out_tree = self.tree() if self.word("out") else None
+        in_tree = self._fitting_tree(len(given), "inputs") if self.word("in") else None
+        out_tree = self._fitting_tree(len(due), "outputs") if self.word("out") else None
         levels = nodes = 0
         while True:
             if self.take("%"):
@@ -152,6 +153,13 @@ class GraphParser(ValueParser):
         self._measures[id(graph)] = levels + 1, nodes
         self._alive.append(graph)  # so that its id stays its own
         return graph
+
+    def _fitting_tree(self, leaves: int, what: str) -> Tree:
+        place = self.skip()
+        tree = self.tree()
+        if tree.leaf_count != leaves:
+            self.fail(f"a tree of {tree.leaf_count} leaves for {leaves} {what}", place)
+        return tree
 
     def _return(self, scope: _Scope) -> int:
         """Pass ``return``; where the results start."""

@@ -97,6 +97,8 @@ class ValueParser(TreeParser):
     def _size(self, text: str, start: int) -> Size:
         """A size, of text that begins at a place."""
         text = _COMMENT.sub(_blank, text)
+        start += len(text) - len(text.lstrip(" \t\r\n"))
+        text = text.strip(" \t\r\n")
         known = self._sizes.get(text)
         if known is not None:
             return known
@@ -106,8 +108,7 @@ class ValueParser(TreeParser):
         try:
             known = dims.dim(text)
         except RaxError as error:
-            lead = len(text) - len(text.lstrip(" \t\r\n"))
-            self.refuse(error, start if getattr(error, "column", 0) else start + lead)
+            self.refuse(error, start)
         self._sizes[text] = known
         return known
 

@@ -173,7 +173,7 @@ def test_random_programs_come_back(program: Program) -> None:
 
 @pytest.mark.slow
 @given(programs())
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_many_random_programs_come_back(program: Program) -> None:
     check(program)
 

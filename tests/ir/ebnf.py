@@ -37,6 +37,19 @@ class Grammar:
             (_, name), _ = self._tokens.pop(0), self._sign("=")
             self.rules[name] = self._choice()
             self._sign(";")
+        self._levels = dict.fromkeys(self.rules, 1000)
+        for _ in self.rules:
+            self._levels = {name: 1 + self.least(part) for name, part in self.rules.items()}
+
+    def least(self, part: Part) -> int:
+        """How many rules stand inside each other in the shallowest text of a part."""
+        kind, parts = part[0], part[1:]
+        if kind == "rule":
+            return self._levels[parts[0]]
+        if kind in ("choice", "sequence", "but"):
+            levels = list(map(self.least, parts))
+            return min(levels) if kind == "choice" else levels[0] if kind == "but" else max(levels)
+        return 0
 
     def _sign(self, sign: str) -> None:
         assert self._tokens.pop(0) == ("sign", sign), (sign, self._tokens[:5])
@@ -158,10 +171,9 @@ class _Maker:
         if kind == "rule":
             return self.make(self.grammar.rules[parts[0]], depth - 1)
         if kind == "choice":
-            short = sorted(parts, key=self.least)[: 2 if depth < 4 else 1]
-            return self.make(
-                (parts if depth > 0 else short)[self.draw("number", len(parts if depth > 0 else short))], depth
-            )
+            least = min(map(self.grammar.least, parts))
+            open_ways = parts if depth > 0 else [each for each in parts if self.grammar.least(each) == least]
+            return self.make(open_ways[self.draw("number", len(open_ways))], depth)
         if kind == "sequence":
             return [word for each in parts for word in self.make(each, depth)]
         if kind == "but":
@@ -174,13 +186,3 @@ class _Maker:
 
     def refused(self, part: Part, text: str) -> bool:
         return _Recogniser(self.grammar, text).at(part, 0) == len(text)
-
-    def least(self, part: Part, depth: int = 0) -> int:
-        """How many rules deep the shallowest text of a part is, about."""
-        kind, parts = part[0], part[1:]
-        if kind in ("word", "regex", "optional", "repeat") or depth > 8:
-            return 0 if depth <= 8 else 1
-        if kind == "rule":
-            return 1 + self.least(self.grammar.rules[parts[0]], depth + 1)
-        found = [self.least(each, depth + 1) for each in parts]
-        return min(found) if kind == "choice" else found[0] if kind == "but" else max(found)
