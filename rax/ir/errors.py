@@ -86,15 +86,18 @@ class ParseError(RaxError, ValueError):
     Args:
         what: what is wrong.
         where: line and column, the line itself, and a caret under the place.
+        source: the user's own line of Python.
         fix: what to do about it.
         line: the line, from 1; 0 where the text is one size.
         column: the character of the line, from 1.
     """
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "", line: int = 0, column: int = 0) -> None:
+    def __init__(
+        self, what: str, *, where: str = "", source: str = "", fix: str = "", line: int = 0, column: int = 0
+    ) -> None:
         self.line = line
         self.column = column
-        super().__init__(what, where=where, fix=fix)
+        super().__init__(what, where=where, source=source, fix=fix)
 
 
 class FormatError(RaxError, ValueError):

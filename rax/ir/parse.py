@@ -307,7 +307,7 @@ class GraphParser(ValueParser):
 
     def _scalar(self, dtype: str, scope: _Scope) -> Value:
         words, place = self._data()
-        data = "".join(words)
+        data = " ".join(words)
         value = self._scalars.get((dtype, data))
         if value is None:
             value = constant(self._literal(TensorType(DTYPES[dtype], ()), words, place))

@@ -72,19 +72,34 @@ def print_graph(graph: Graph, *, origins: bool = False) -> str:
 
 def large_literals(graph: Graph) -> dict[str, Literal]:
     """The constants printed as a digest, by its hex form; those of graphs held by operations too."""
-    found: dict[str, Literal] = {}
-    waiting, seen = [graph], {id(graph)}
+    return {literal.digest.hex(): literal for literal in tensors_of([graph]) if _is_large(literal)}
+
+
+def tensors_of(graphs: Iterable[Graph]) -> Iterator[Literal]:
+    """The constants of graphs and of those they hold, and the tensors in attributes."""
+    waiting = list(graphs)
+    seen = set(map(id, waiting))
     while waiting:
         for node in waiting.pop().nodes:
             if isinstance(node.op, Constant):
-                if _is_large(node.op.literal):
-                    found[node.op.literal.digest.hex()] = node.op.literal
-            elif isinstance(node.op, Op):
-                for _, held in held_graphs(node.op):
-                    if id(held) not in seen:
-                        seen.add(id(held))
-                        waiting.append(held)
-    return found
+                yield node.op.literal
+            for item in attribute_items(node):
+                if isinstance(item, Literal):
+                    yield item
+                elif isinstance(item, Graph) and id(item) not in seen:
+                    seen.add(id(item))
+                    waiting.append(item)
+
+
+def attribute_items(node: Node) -> Iterator[Any]:
+    """What stands in the attributes of a node, in order, tuples taken apart."""
+    waiting = list(reversed(shown_attributes(node).values())) if isinstance(node.op, Op) else []
+    while waiting:
+        value = waiting.pop()
+        if type(value) is tuple:
+            waiting += reversed(cast("tuple[Any, ...]", value))
+        else:
+            yield value
 
 
 def held_graphs(op: Operation) -> Iterator[tuple[str, Graph]]:

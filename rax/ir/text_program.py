@@ -24,14 +24,13 @@ and ``&0`` stands where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
 
 from rax.ir.graph import Graph
-from rax.ir.node import Constant, Literal
+from rax.ir.node import Literal
 from rax.ir.op import Op
 from rax.ir.program import Program
-from rax.ir.text import GraphPrinter, name_text, quoted, shown_attributes, tensor_text
+from rax.ir.text import GraphPrinter, attribute_items, name_text, quoted, tensor_text, tensors_of
 
 TEXT_VERSION = 1
 """The newest version of the file format that a text can say."""
@@ -91,15 +90,9 @@ def program_literals(program: Program) -> dict[str, Literal]:
     Raises:
         FormatError: the tensor of a file differs from its digest.
     """
-    literals = list(program.defaults.values())
+    literals = [*tensors_of(program.values()), *program.defaults.values()]
     for example in program.examples.values():
         literals += [*example.inputs.values(), *example.outputs.values()]
-    for graph in _Found(program).order:
-        for node in graph.nodes:
-            if isinstance(node.op, Constant):
-                literals.append(node.op.literal)
-            elif isinstance(node.op, Op):
-                literals += [each for each in _leaves(shown_attributes(node)) if isinstance(each, Literal)]
     return {literal.digest.hex(): literal for literal in literals}
 
 
@@ -143,18 +136,5 @@ class _Found:
         for node in graph.nodes:
             if isinstance(node.op, Op):
                 self.version = max(self.version, getattr(node.op, "since", 1))
-                attributes = shown_attributes(node)
-                if attributes:
-                    held += [each for each in _leaves(attributes) if isinstance(each, Graph)]
+                held += [each for each in attribute_items(node) if isinstance(each, Graph)]
         return held
-
-
-def _leaves(attributes: Mapping[str, Any]) -> Iterator[Any]:
-    """The items of attributes that are no tuples, in order."""
-    waiting = list(reversed(attributes.values()))
-    while waiting:
-        value = waiting.pop()
-        if type(value) is tuple:
-            waiting += reversed(cast("tuple[Any, ...]", value))
-        else:
-            yield value

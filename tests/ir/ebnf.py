@@ -88,7 +88,7 @@ class Grammar:
         end = _Recogniser(self, text).at(("rule", start), 0)
         return end is not None and _space(text, end) == len(text)
 
-    def make(self, draw: Callable[[str, Any], Any], start: str = "text", depth: int = 12) -> str:
+    def make(self, draw: Callable[[str, Any], Any], start: str = "text", depth: int = 8) -> str:
         """A text of a rule.
 
         Args:

@@ -82,6 +82,7 @@ LINES = [
     ("%0 = add(x, bool(^hex:02)) : float32[2, n]", "a bool is a byte 0 or 1", ""),
     ("%0 = add(x, float32(^)) : float32[2, n]", "expected data, not ')'", ""),
     ("%0 = add(x, float32(^1.0 2.0)) : float32[2, n]", "the data does not have the shape of float32[]", ""),
+    ("%0 = add(float32(12.0), float32(^1 2.0)) :", "the data does not have the shape of float32[]", ""),
     ("%0 = add(x, float32(^hex:00)) : float32[2, n]", "float32[] takes 4 bytes, not 1", ""),
     ("%0 = add(x, float32(^hex:0g)) : float32[2, n]", "'0g' is no hexadecimal number of whole bytes", ""),
     ("%0 = add(x, float32(^hex:000)) : float32[2, n]", "'000' is no hexadecimal number of whole bytes", ""),
