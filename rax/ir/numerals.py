@@ -120,14 +120,29 @@ def pack(dtype: DType, text: str) -> bytes:
         if dtype.kind == "bool":
             return bytes([_TRUTHS[text]])
         if dtype.name == "bfloat16":
-            (bits,) = struct.unpack("<I", struct.pack("<f", float(text)))
-            return struct.pack("<H", (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+            return _pack_bfloat16(_real(text))
         if dtype.is_float8:
-            return _pack_float8(dtype.name, float(text))
-        number = float(text) if dtype.kind == "float" else int(text)
+            return _pack_float8(dtype.name, _real(text))
+        number = _real(text) if dtype.kind == "float" else int(text)
         return struct.pack("<" + _CODES[dtype.name], number)
     except (KeyError, OverflowError, ValueError, struct.error) as error:
         raise ValueError(f"{text!r} is no {dtype.name}") from error
+
+
+def _real(text: str) -> float:
+    """The number of a decimal; not infinity for a large one."""
+    number = float(text)
+    if math.isinf(number) and "inf" not in text:
+        raise OverflowError(text)
+    return number
+
+
+def _pack_bfloat16(number: float) -> bytes:
+    (bits,) = struct.unpack("<I", struct.pack("<f", number))
+    upper = bits + 0x7FFF + (bits >> 16 & 1) >> 16
+    if upper & 0x7FFF == 0x7F80 and math.isfinite(number):
+        raise OverflowError(number)
+    return struct.pack("<H", upper)
 
 
 def nested(elements: list[str], shape: tuple[int, ...]) -> str:

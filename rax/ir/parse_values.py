@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -289,6 +290,8 @@ class ValueParser(TreeParser):
         text = found.group()
         if len(text) > MAX_DIGITS:
             self.fail(f"a number has at most {MAX_DIGITS} digits")
+        if INT.fullmatch(text) is None and math.isinf(float(text)) and "inf" not in text:
+            self.fail(f"{clipped(text)} is past the largest float", fix="write inf, or a smaller number")
         self.place = found.end()
         return int(text) if INT.fullmatch(text) else float(text)
 

@@ -17,6 +17,8 @@ MAX_DIGITS = 100
 """How many digits a number may have."""
 MAX_SHOWN = 60
 """How many characters of the user's text a message repeats."""
+MAX_REASON = 1000
+"""How many characters of the message of another part are kept."""
 ERROR_WIDTH = 100
 """How many columns of a line an error shows."""
 
@@ -115,7 +117,9 @@ class Scanner:
         said = error.what if isinstance(error, RaxError) else f"{type(error).__name__}: {error}"
         if isinstance(error, ParseError) and error.column:
             place += error.column - 1
-        self.fail(f"{what}{said}", place, fix=error.fix if isinstance(error, RaxError) else "", cause=error)
+        self.fail(
+            f"{what}{said}"[:MAX_REASON], place, fix=error.fix if isinstance(error, RaxError) else "", cause=error
+        )
 
     def skip(self) -> int:
         """Pass spaces and comments."""

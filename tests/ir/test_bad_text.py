@@ -68,6 +68,7 @@ LINES = [
     ("%0 = sum(x)[axes=float32 ^+ 1] : float32[2]", "expected ']', not '+'", ""),
     ("%0 = sum(x)[axes=^&7] : float32[2]", "there is no graph &7 above", ""),
     ("%0 = sum(x)[axes=" + "(" * 64 + "^(((", "nested more than 64 deep", ""),
+    ("%0 = sum(x)[axes=^-1e999] : float32[2]", "'-1e999' is past the largest float", "write inf, or a smaller number"),
     # Strings.
     ('%0 = sum(x)[axes="a^\\q"] : float32[2]', "the string has a bad escape", ESCAPES),
     ('%0 = sum(x)[axes="a^\\u12"] : float32[2]', "the string has a bad escape", ESCAPES),
@@ -77,6 +78,9 @@ LINES = [
     ("%0 = add(x, float32(^zero)) : float32[2, n]", "'zero' is no float32", ""),
     ("%0 = add(x, float32(^1_0)) : float32[2, n]", "'1_0' is no float32", ""),
     ("%0 = add(x, int8(^300)) : float32[2, n]", "'300' is no int8", ""),
+    ("%0 = add(x, float64(^1e999)) : float32[2, n]", "'1e999' is no float64", ""),
+    ("%0 = add(x, bfloat16(^3.4e38)) : float32[2, n]", "'3.4e38' is no bfloat16", ""),
+    ("%0 = add(x, complex64(^1.0+1e39j)) : float32[2, n]", "'1.0+1e39j' is no complex64", ""),
     ("%0 = add(x, int8(^1.5)) : float32[2, n]", "'1.5' is no int8", ""),
     ("%0 = add(x, bool(^1)) : float32[2, n]", "'1' is no bool", ""),
     ("%0 = add(x, bool(^hex:02)) : float32[2, n]", "a bool is a byte 0 or 1", ""),
