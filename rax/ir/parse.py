@@ -137,7 +137,7 @@ class GraphParser(ValueParser):
                 nodes += 1
             elif not self._origin(scope):
                 break
-        ends = self._return(scope)
+        ends = self._return()
         outputs = self.listed("}", lambda: self._operand(scope))
         types = [value.type for value in outputs]
         if types != [type for _, type in due]:
@@ -161,7 +161,7 @@ class GraphParser(ValueParser):
             self.fail(f"a tree of {tree.leaf_count} leaves for {leaves} {what}", place)
         return tree
 
-    def _return(self, scope: _Scope) -> int:
+    def _return(self) -> int:
         """Pass ``return``; where the results start."""
         if not self.word("return"):
             self.fail(f"expected a node such as %0 = …, or 'return', not {self.next_word()}")
