@@ -25,9 +25,9 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--tensors",
         metavar="FILE",
-        nargs="+",
+        action="append",
         default=[],
-        help="rax files that hold the large tensors, which the text names by their SHA-256",
+        help="a rax file that holds large tensors, which the text names by their SHA-256; may be given again",
     )
     parser.set_defaults(run=run)
 

@@ -46,10 +46,10 @@ def test_tensors_may_lie_in_several_files(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "text").write_text(show(capsys, str(both)), encoding="utf-8")
     rax.save(stored(50), tmp_path / "first")
     rax.save(stored(50, 60), tmp_path / "second")
-    words = ["parse", str(tmp_path / "text"), "-o", str(tmp_path / "again"), "--tensors"]
-    assert main([*words, str(tmp_path / "first")]) == 2
+    words = ["parse", str(tmp_path / "text"), "-o", str(tmp_path / "again"), "--tensors", str(tmp_path / "first")]
+    assert main(words) == 2
     assert "the data with this digest is not given" in capsys.readouterr().err
-    assert main([*words, str(tmp_path / "first"), str(tmp_path / "second")]) == 0
+    assert main([*words, "--tensors", str(tmp_path / "second")]) == 0
     assert (tmp_path / "again").read_bytes() == both.read_bytes()
 
 
