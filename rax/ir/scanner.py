@@ -98,7 +98,7 @@ class Scanner:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.place = 0
+        self.place: int = 0
 
     def fail(
         self, what: str, place: int | None = None, *, fix: str = "", cause: BaseException | None = None

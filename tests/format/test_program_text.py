@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rax.ir import dims
 from rax.ir.dims import Size
 from rax.ir.graph import Graph
 from rax.ir.node import Literal, Value, constant, new_input
+from rax.ir.op import Op
 from rax.ir.parse_program import parse
 from rax.ir.program import Example, Program
 from rax.ir.text_program import TEXT_VERSION, print_program
@@ -42,11 +44,11 @@ importlib.import_module("rax.ops")
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.msgpack"))
 
 
-def check(program: Program | Graph, **options: Any) -> str:
+def check(program: Program | Graph, registry: Mapping[str, type[Op]] | None = None) -> str:
     """The text of a program; checks that it comes back to the byte."""
     whole = Program({"main": program}) if isinstance(program, Graph) else program
     text = print_program(whole)
-    again = parse(text, tensors=[whole], **options)
+    again = parse(text, tensors=[whole], registry=registry)
     assert to_bytes(again) == to_bytes(whole)
     assert print_program(again) == text
     return text
@@ -54,12 +56,12 @@ def check(program: Program | Graph, **options: Any) -> str:
 
 @pytest.mark.parametrize("path", [*[FOLDER / name for name in GOLDEN], *EXAMPLES], ids=lambda path: path.name)
 def test_files_come_back_to_the_byte(path: Path, tmp_path: Path) -> None:
-    options = {"registry": {**registry(), Cube.name: Cube}}
-    program = load(path, **options)
-    text = check(program, **options)
+    known = {**registry(), Cube.name: Cube}
+    program = load(path, registry=known)
+    text = check(program, registry=known)
     if path.parent.name == f"v{newest()}":
         shutil.copytree(path.parent, tmp_path, dirs_exist_ok=True)
-        again = parse(text, tensors=[program], **options)
+        again = parse(text, tensors=[program], registry=known)
         save(again, tmp_path / path.name, external=EXTERNAL.get(path.stem, ()))
         assert (tmp_path / path.name).read_bytes() == path.read_bytes()
 
