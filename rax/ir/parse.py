@@ -164,7 +164,7 @@ class GraphParser(ValueParser):
     def _return(self) -> int:
         """Pass ``return``; where the results start."""
         if not self.word("return"):
-            self.fail(f"expected a node such as %0 = …, or 'return', not {self.next_word()}")
+            self.fail_word("a node such as %0 = …, or 'return'", "return", "at")
         return self.skip()
 
     def _field(self) -> tuple[str, TensorType]:

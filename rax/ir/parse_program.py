@@ -19,6 +19,7 @@ from rax.ir.text_program import TEXT_VERSION, program_literals
 from rax.ir.trail import NOWHERE
 
 _VERSION = re.compile(r"[0-9]{1,9}(?![A-Za-z0-9_.])")
+_PARTS = ("main", "graph", "entry", "default", "example")
 _LABEL = re.compile(r"&([A-Za-z0-9_]+)")
 
 T = TypeVar("T")
@@ -86,8 +87,7 @@ class _ProgramParser(GraphParser):
             if self.word("graph"):
                 self._definition()
             elif not self._part():
-                words = "'main', 'graph', 'entry', 'default' or 'example'"
-                self.fail(f"expected {words}, not {self.next_word()}")
+                self.fail_word("'main', 'graph', 'entry', 'default' or 'example'", *_PARTS)
         return self._checked()
 
     def _version(self) -> None:
@@ -157,7 +157,7 @@ class _ProgramParser(GraphParser):
             elif self.word("display"):
                 self._named("display", found.display, self.string)
             else:
-                self.fail(f"expected 'input', 'output', 'display' or '}}', not {self.next_word()}")
+                self.fail_word("'input', 'output', 'display' or '}'", "input", "output", "display")
         self._places = outer
 
     def _checked(self) -> Program:

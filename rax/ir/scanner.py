@@ -169,6 +169,12 @@ class Scanner:
         assert found is not None
         return clipped(found.group()) if found.group() else "the end of the text"
 
+    def fail_word(self, expected: str, *words: str) -> NoReturn:
+        """Raise where none of some words comes next."""
+        found = _WORD.match(self.text, self.skip())
+        assert found is not None
+        self.fail(f"expected {expected}, not {self.next_word()}", fix=did_you_mean(found.group(), words))
+
     def string(self) -> str:
         """A string, escaped as in JSON."""
         found = _STRING.match(self.text, self.skip())
