@@ -80,8 +80,9 @@ class _ProgramParser(GraphParser):
     def program(self) -> Program:
         """The whole text."""
         if self.word("graph"):
-            self.place -= len("graph")
-            return Program({"main": self.whole()})
+            self._places["entry", "main"] = self.place = self.place - len("graph")
+            self._entries["main"] = self.whole()
+            return self._checked()
         self._version()
         while self.skip() != len(self.text):
             if self.word("graph"):

@@ -121,7 +121,7 @@ def test_a_text_of_the_grammar_is_refused_for_its_meaning_alone(rule: str, data:
 
 @pytest.mark.slow
 @given(data=st.data(), rule=st.sampled_from(list(FRAMES)))
-@settings(max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_many_texts_of_the_grammar_are_refused_for_their_meaning_alone(data: st.DataObject, rule: str) -> None:
     check_made(rule, data)
 
