@@ -175,7 +175,7 @@ def test_changed_texts_are_judged_alike(changes: list[tuple[int, str, int]]) -> 
 
 @pytest.mark.slow
 @given(CHANGES)
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=2_000, deadline=None)
 def test_many_changed_texts_are_judged_alike(changes: list[tuple[int, str, int]]) -> None:
     check_change(changed(changes))
 
@@ -219,7 +219,7 @@ def test_no_change_of_a_good_text_breaks_the_reader(base: tuple[str, list[Any]],
 
 @pytest.mark.slow
 @given(st.sampled_from(TEXTS), EDITS)
-@settings(max_examples=5_000, deadline=None)
+@settings(max_examples=2_000, deadline=None)
 def test_no_change_of_a_good_text_breaks_the_reader_in_many_tries(base: tuple[str, list[Any]], edits: Any) -> None:
     check_any(edited(base[0], edits), base[1])
 
