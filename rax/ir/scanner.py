@@ -29,7 +29,7 @@ _SPACE = re.compile(SPACE)
 _STARTS = " \t\r\n#"
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
 _STRING_START = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
-_WORD = re.compile(r"[A-Za-z0-9_]+|\S|$")
+_WORD = re.compile(r"[A-Za-z0-9_]+|.|$", re.DOTALL)
 
 T = TypeVar("T")
 

@@ -166,6 +166,8 @@ TEXTS = [
     (" ^graph () -> (y: bool[], y: bool[]) { return bool(True), bool(False) }",
      "two inputs or two outputs of entry 'main' have the same name 'y'",
      "name arguments and keys so that their paths differ"),
+    ("graph () ^\x0b -> () { return }", "expected '->', not '\\x0b'", ""),
+    ("graph () -> () { ^\u00a0return }", NODE + "'\\xa0'", ""),
     ("graph () -> () { return } ^more", "expected the end of the text, not 'more'", ""),
     ("graph (x^) -> () { return }", "expected ':', not ')'", ""),
     ("graph (x: float32[2]) ^=> () { return }", "expected '->', not '='", ""),
