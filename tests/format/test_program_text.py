@@ -174,7 +174,7 @@ def programs(draw: st.DrawFn) -> Program:
         {name: draw(literals(value.type)) for name, value in zip(graph.output_names, graph.outputs, strict=True)},
         draw(st.dictionaries(NAMES, NAMES, max_size=1)),
     )
-    main = draw(st.sampled_from([None, *[name for name in entries if name]]))
+    main = draw(st.sampled_from([None, *entries]))
     return Program(entries, defaults=defaults, examples={next(iter(entries)): example}, main=main)
 
 
