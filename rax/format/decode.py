@@ -12,9 +12,10 @@ from rax.ir import services, trail
 from rax.ir.attributes import make_op
 from rax.ir.errors import RaxError
 from rax.ir.graph import Graph
-from rax.ir.node import Literal, Node, Value, apply, constant, new_input
+from rax.ir.node import Literal, Node, Value, constant, new_input
 from rax.ir.op import Op, map_attribute
 from rax.ir.program import Example, Program
+from rax.ir.rebuild import rebuild
 from rax.ir.trail import NOWHERE, Origin
 
 Registry = Mapping[str, type[Op]]
@@ -76,7 +77,7 @@ class _Builder:
             count = len(values)
             operands = [leaves[~ref] if ref < 0 else values[count - ref] for ref in refs]
             try:
-                node = apply(op, operands)
+                node = rebuild(op, operands)
             except Exception as error:  # noqa: BLE001  # a rule may raise anything on what no front end makes
                 _refused("op-refused", op, error, f"{where}.nodes[{place}]")
             outputs = node.outputs

@@ -11,9 +11,10 @@ from rax.ir import services, trail
 from rax.ir.attributes import make_op
 from rax.ir.errors import ParseError, RaxError
 from rax.ir.graph import Graph
-from rax.ir.node import Input, Literal, Node, Value, apply, constant, new_input
+from rax.ir.node import Input, Literal, Node, Value, constant, new_input
 from rax.ir.op import REGISTRY, Op
 from rax.ir.parse_values import ValueParser
+from rax.ir.rebuild import rebuild
 from rax.ir.scanner import NAME, clipped, did_you_mean
 from rax.ir.trail import NOWHERE, Origin
 from rax.ir.tree import Tree
@@ -237,7 +238,7 @@ class GraphParser(ValueParser):
                 attributes[key] = value
         self.need(":")
         try:
-            node = apply(self._op(name, attributes, start), operands)
+            node = rebuild(self._op(name, attributes, start), operands)
         except ParseError:
             raise
         except Exception as error:  # noqa: BLE001  # a rule may raise anything on what no front end makes

@@ -19,6 +19,7 @@ import msgpack
 import numpy as np
 import pytest
 
+import rax
 from rax.format.container import lay_out
 from rax.format.encode import ProgramWriter
 from rax.format.files import describe, load, save
@@ -33,6 +34,7 @@ from rax.ir.types import float32, tensor_type
 from rax.ops.algebra import add
 from rax.ops.arrays import literal
 from rax.ops.composites import UserComposite
+from rax.ops.scan import Scan
 from tests.format.build import chain, everything, from_bytes, pack, small, split, stored, to_bytes
 from tests.format.mutation import operations
 
@@ -351,3 +353,22 @@ def test_a_tensor_of_two_literals_is_stored_once(tmp_path: Path) -> None:
     lazily = stored_literals(load(tmp_path / "file"))[0]
     graph = Graph((), (constant(lazily), stored(5000)["main"].outputs[0]), origins={})
     assert len(split(to_bytes(graph)).header["tensors"]) == 1
+
+
+def test_origins_of_a_body_are_its_own_though_another_program_has_the_same_loop(tmp_path: Path) -> None:
+    """An operation of constants alone is one node in all programs; what it holds may come from elsewhere."""
+
+    def looping(source: str) -> Graph:
+        total, x = new_input("total", tensor_type(())), new_input("x", tensor_type(()))
+        after = add(total, x)
+        body = Graph((total, x), (after, after), origins={after.node: Origin((), source)})
+        values = [constant(literal(np.float32(0))), constant(literal(np.arange(3, dtype="float32")))]
+        return Graph((), Scan(body, 0, 1, 3).results(*values), origins={})
+
+    # Each graph dies when it is written, and its nodes with it.
+    written = [to_bytes(looping(source)) for source in ("a.py:1", "b.py:2")]
+    alive = from_bytes(written[0], tmp_path)
+    other = from_bytes(written[1], tmp_path)
+    assert [to_bytes(alive), to_bytes(other)] == written
+    assert to_bytes(rax.parse(str(other))) == written[1]
+    assert to_bytes(rax.parse(str(alive))) == written[0]
