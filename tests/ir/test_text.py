@@ -532,16 +532,6 @@ def test_an_error_in_a_long_line_shows_the_part_around_it() -> None:
     assert shown[caret.index("^")] == "?"
 
 
-def test_an_empty_registry_says_how_to_fill_it() -> None:
-    with pytest.raises(ParseError) as caught:
-        parse_graph("graph () -> () { %0 = add() : float32[] return }", {})
-    assert caught.value.fix == "import rax.ops"
-
-
-def test_parsed_nodes_have_no_origin() -> None:
-    assert parse_graph(f"{HEAD} %0 = add(x, y) : float32[2, n] return %0 }}").origins == {}
-
-
 @given(st.text(alphabet='graph(x:)->{}%0=add,[]12 "\n#', max_size=60))
 def test_no_text_breaks_the_parser(tail: str) -> None:
     with contextlib.suppress(ParseError):
