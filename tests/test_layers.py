@@ -38,7 +38,7 @@ LAYERS = {
     "random": Layer(f"{FRONT} numpy special", "numpy"),
     "nn": Layer(f"{FRONT} numpy special random", "numpy"),
     "optim": Layer(f"{FRONT} numpy", "numpy"),
-    "viz": Layer("ir", "graphviz networkx"),
+    "viz": Layer("ir format", "graphviz networkx"),
     "interop": Layer(f"{FRONT} numpy format"),
     "cli": Layer(f"{FRONT} format viz", "numpy"),
 }

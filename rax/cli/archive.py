@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -12,6 +10,7 @@ from typing import cast
 
 import numpy as np
 
+from rax.format.atomic import replacing
 from rax.ir.errors import RaxError
 from rax.ops.arrays import Array
 
@@ -64,21 +63,13 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
     Raises:
         RaxError: it cannot be written.
     """
-    scratch: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        scratch = Path(name)
-        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+        with replacing(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
             for key, array in arrays.items():
                 with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, _storable(np.asarray(array)), allow_pickle=False)
-        scratch.replace(path)
-        scratch = None
     except OSError as error:
         raise RaxError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        if scratch is not None:
-            scratch.unlink(missing_ok=True)
 
 
 def _storable(array: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from rax.format import versions
 from rax.format.limits import MAX_ATTRIBUTE_DEPTH, MAX_GRAPH_DEPTH, MAX_INLINE_BYTES, in_total, refuse
 from rax.format.sizes import size_to_file
+from rax.format.threads import spread
 from rax.format.trees import TreeWriter
 from rax.format.wire import pack_array, packb
 from rax.ir.dims import Dim
@@ -56,6 +57,8 @@ class ProgramWriter:
         self._graphs = Rows()
         self._graph_rows: dict[int, int] = {}
         self._alive: list[object] = []
+        tensors = _tensors(program)
+        spread(lambda literal: literal.digest, tensors, _nbytes)
         entries = {name: self._graph(graph, 1) for name, graph in program.items()}
         self.defaults = self._named(program.defaults)
         examples = {
@@ -199,6 +202,19 @@ class ProgramWriter:
         if isinstance(value, Literal):
             return {"tensor": self._tensor(value)}
         return refuse("bad-attribute", f"{value!r} of type {type(value).__name__} cannot be stored", where)
+
+
+def _tensors(program: Program) -> list[Literal]:
+    """The tensors that get a digest: large ones of a program and of its entries, each once."""
+    named = [program.defaults, *[each for one in program.examples.values() for each in (one.inputs, one.outputs)]]
+    constants = [node.op.literal for graph in program.values() for node in graph.nodes if isinstance(node.op, Constant)]
+    every = [*constants, *[literal for tensors in named for literal in tensors.values()]]
+    return list({id(literal): literal for literal in every if _nbytes(literal) > MAX_INLINE_BYTES}.values())
+
+
+def _nbytes(literal: Literal) -> int:
+    """Of its type: a look at its data would read it."""
+    return literal.type.nbytes.__index__()
 
 
 def _reference(value: Value, places: dict[Node, int], count: int) -> int:

@@ -17,6 +17,7 @@ from rax.format.limits import refuse
 from rax.format.opening import PathLike, open_file
 from rax.format.outside import Outside
 from rax.format.tensors import read_tensor
+from rax.format.threads import spread
 from rax.format.wire import unpack
 from rax.ir import services
 from rax.ir.collector import paused
@@ -131,11 +132,18 @@ def load(path: PathLike, *, registry: Registry | None = None, verify: bool | Non
     with paused():
         opened = open_file(path, READ_BYTES)
         others = opened.others()
-        literals: list[Literal] = []
-        for number, row in enumerate(opened.header.tensors):
+        rows = opened.header.tensors
+
+        def read(number: int) -> Literal:
+            row = rows[number]
             view = opened.view if row.file is None else others[row.file]
             check = row.file is None and len(view) <= READ_BYTES if verify is None else verify
-            literals.append(read_tensor(row, view, f"tensors[{number}]", check=check))
+            return read_tensor(row, view, f"tensors[{number}]", check=check)
+
+        def work(number: int) -> int:  # bytes that are only mapped are none
+            return sum(nbytes for _, nbytes in rows[number].segments) if verify else 0
+
+        literals = spread(read, range(len(rows)), work)
         return build_program(opened.header, literals, known)
 
 

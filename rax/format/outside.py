@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rax.format.atomic import replacing
+from rax.format.atomic import make_folders, replacing
 from rax.format.container import Places
 from rax.format.encode import ProgramWriter
 from rax.format.limits import MAX_INLINE_BYTES, refuse
@@ -67,11 +67,15 @@ class Outside:
         return {row: known[literal.digest] for row, literal in large.items() if literal.digest in known}
 
     def write(self) -> None:
-        """Write the file that was absent, if there are tensors for it."""
+        """Write the file that was absent, if there are tensors for it.
+
+        Raises:
+            FileExistsError: another process has written it meanwhile.
+        """
         if self._layout is not None and self._layout.segments and self._new is not None:
             place = self._folder / self._new
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(place) as file:
+            make_folders(place.parent)
+            with replacing(place, new=True) as file:
                 self._layout.write(file)
 
     def _search(self, path: str, missing: dict[bytes, int]) -> Iterator[tuple[bytes, Segments]]:

@@ -44,7 +44,7 @@ class StoredLiteral(Literal):
         self._raw: memoryview | None = None
         small = self._nbytes <= INLINE_KEY_BYTES
         content: object = bytes(self.raw) if small else self.digest if check else object()
-        self.key = (self.type.dtype.name, self.type.shape, content)
+        self._key = (self.type.dtype.name, self.type.shape, content)
         if small or (check and row.type.dtype.kind == "bool"):
             _ = self.digest, self.array
 

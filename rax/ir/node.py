@@ -243,8 +243,8 @@ def new_input(label: str, type: TensorType) -> Value:
 class Literal:
     """The data of a constant: an opaque array with its raw bytes and a key.
 
-    The key is dtype, shape and bytes (a SHA-256 digest for large ones), so ``True`` and ``1``,
-    ``0.0`` and ``-0.0``, and NaNs of different payload stay apart.
+    The key is dtype, shape and bytes (a SHA-256 digest for large ones, taken when it is first
+    needed), so ``True`` and ``1``, ``0.0`` and ``-0.0``, and NaNs of different payload stay apart.
 
     Args:
         type: dtype and (concrete) shape.
@@ -253,15 +253,22 @@ class Literal:
         digest: the SHA-256 of ``raw`` where it is already known.
     """
 
-    __slots__ = ("_digest", "array", "key", "raw", "type")
+    __slots__ = ("_digest", "_key", "array", "raw", "type")
 
     def __init__(self, type: TensorType, array: Any, raw: memoryview, digest: bytes | None = None) -> None:
         self.type = type
         self.array = array
         self.raw = raw
         self._digest = digest
-        small = raw.nbytes <= INLINE_KEY_BYTES
-        self.key = (type.dtype.name, type.shape, bytes(raw) if small else self.digest)
+        self._key: tuple[Any, ...] | None = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for literals of equal type and elements."""
+        if self._key is None:
+            content = bytes(self.raw) if self.raw.nbytes <= INLINE_KEY_BYTES else self.digest
+            self._key = (self.type.dtype.name, self.type.shape, content)
+        return self._key
 
     @property
     def digest(self) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import Any
+import mmap
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,7 +27,11 @@ def numpy_dtype(dtype: DType) -> np.dtype[Any]:
 
 
 def literal(array: Any, dtype: DType | None = None) -> Literal:
-    """A literal from anything NumPy reads as an array; copied, so later changes do not show.
+    """A literal from anything NumPy reads as an array.
+
+    It is copied, so that later changes do not show, unless there can be none: an array that is read-only, as all
+    is that it is a view of, is taken as it lies in memory or in a mapped file. (Whoever makes one read-only keeps
+    no view that is not.)
 
     Raises:
         RaxError: the elements are no numbers.
@@ -38,9 +43,25 @@ def literal(array: Any, dtype: DType | None = None) -> Literal:
         dtype = as_dtype(source.dtype)
     else:
         source = np.asarray(array)
+    if source.dtype == numpy_dtype(dtype) and _is_frozen(source):
+        return mapped_literal(source)
     copied = np.array(source, numpy_dtype(dtype), order="C")
     copied.flags.writeable = False
     return mapped_literal(copied)
+
+
+def _is_frozen(array: Array) -> bool:
+    """Whether an array can be taken as it lies: in order, and a view of nothing that can be written."""
+    if not (array.flags.c_contiguous and array.flags.aligned):
+        return False
+    base: object = array
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return False
+        base = cast("object", base.base)
+    if isinstance(base, memoryview):
+        base = cast("object", base.obj)
+    return base is None or isinstance(base, bytes) or (isinstance(base, mmap.mmap) and memoryview(base).readonly)
 
 
 def mapped_literal(array: Array, digest: bytes | None = None) -> Literal:
@@ -48,6 +69,11 @@ def mapped_literal(array: Array, digest: bytes | None = None) -> Literal:
     flat: Any = array.reshape(-1).view(np.uint8)  # Python 3.11 has no type for buffers
     raw = memoryview(flat if array.size else b"")
     return Literal(TensorType(as_dtype(array.dtype), tuple(map(int, array.shape))), array, raw, digest)
+
+
+@functools.cache
+def _stored_dtype(dtype: DType) -> np.dtype[Any]:
+    return numpy_dtype(dtype).newbyteorder("<")
 
 
 def literal_from_bytes(type: TensorType, raw: bytes | memoryview, digest: bytes | None = None) -> Literal:
@@ -58,9 +84,9 @@ def literal_from_bytes(type: TensorType, raw: bytes | memoryview, digest: bytes 
         raw: the elements; not copied.
         digest: the SHA-256 of ``raw`` where it is already known.
     """
-    array = np.frombuffer(raw, numpy_dtype(type.dtype).newbyteorder("<")).reshape(concrete(type.shape))
+    array = np.frombuffer(raw, _stored_dtype(type.dtype)).reshape(concrete(type.shape))
     array.flags.writeable = False
-    return mapped_literal(array, digest)
+    return Literal(type, array, memoryview(raw), digest)
 
 
 def constant(array: Any, dtype: DType | None = None) -> Value:

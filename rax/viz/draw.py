@@ -8,6 +8,7 @@ from typing import Any
 
 import graphviz
 
+from rax.format.atomic import replacing
 from rax.ir.errors import RaxError
 from rax.ir.graph import Graph
 from rax.viz.dot import to_dot
@@ -40,6 +41,7 @@ def draw(graph: Graph, path: str | os.PathLike[str], *, direction: str = "TB", d
 
     Raises:
         RaxError: the suffix or an option is unknown, or the ``dot`` program is absent or fails.
+        OSError: the file cannot be written; an older one stays as it was.
 
     Example:
         >>> import tempfile
@@ -63,15 +65,18 @@ def draw(graph: Graph, path: str | os.PathLike[str], *, direction: str = "TB", d
         raise RaxError(f"the depth of a drawing is not negative: {depth}")
     drawing: Any = to_dot(graph, direction=direction, depth=depth)  # its methods are only partly typed
     if kind in TEXTS:
-        target.write_text(drawing.source, encoding="utf-8")
+        with replacing(target) as file:
+            file.write(drawing.source.encode())
         return
     if kind == "png":
         drawing.attr(dpi=FINE_DPI if len(graph.nodes) <= MAX_FINE_NODES else COARSE_DPI)
     try:
-        target.write_bytes(_picture(drawing, kind))
+        picture = _picture(drawing, kind)
     except graphviz.ExecutableNotFound as error:
         what = f"drawing .{kind} needs Graphviz's program 'dot', which is not on the PATH"
         raise RaxError(what, fix=INSTALL) from error
+    with replacing(target) as file:
+        file.write(picture)
 
 
 def svg(graph: Graph) -> str | None:
