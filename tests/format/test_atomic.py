@@ -1,57 +1,19 @@
-"""A save that is killed or fails leaves the old file whole, and no rubbish after the next."""
+"""How a file is replaced: aside, in order, with the permissions and links there were; what killed saves leave."""
 
 from __future__ import annotations
 
 import errno
 import os
-import random
-import signal
 import stat
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from rax.format.atomic import PREFIX, SUFFIX, replacing
-from rax.format.files import load, save
+from rax.format.files import save
 from rax.ir.errors import RaxError
 from tests.format.build import small, stored, to_bytes
-
-ROOT = Path(__file__).parents[2]
-SAVING = """
-import itertools, sys
-from rax.format.files import save
-from tests.format.build import stored
-programs = [stored(200_000 + version) for version in range(2)]
-print("ready", flush=True)
-for round in itertools.count():
-    save(programs[round % 2], sys.argv[1])
-"""
-
-
-def leftovers(folder: Path) -> list[Path]:
-    return list(folder.glob(f"{PREFIX}*{SUFFIX}"))
-
-
-def test_a_killed_save_leaves_a_whole_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    whole = {to_bytes(stored(200_000 + version)) for version in range(2)}
-    moments = random.Random(0)
-    for _ in range(4):
-        save(stored(200_000), path)
-        process = subprocess.Popen([sys.executable, "-c", SAVING, str(path)], stdout=subprocess.PIPE, cwd=ROOT)
-        with process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(moments.uniform(0, 0.05))
-            process.send_signal(signal.SIGKILL)
-        assert path.read_bytes() in whole
-        load(path)
-    save(small(), path)
-    assert leftovers(tmp_path) == []
-    assert path.read_bytes() == to_bytes(small())
+from tests.format.saving import leftovers
 
 
 def test_what_a_killed_save_left_goes_at_the_next(tmp_path: Path) -> None:
@@ -86,7 +48,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     assert path.read_bytes() == to_bytes(small())
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_found_full_by_the_sync_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     save(small(), path)
 
