@@ -60,7 +60,7 @@ def test_a_killed_save_leaves_a_whole_file(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["for-ever", "for-ever-outside"])
 def test_many_killed_saves_leave_whole_files(way: str, tmp_path: Path) -> None:
-    kill_at_random(way, tmp_path, 40)
+    kill_at_random(way, tmp_path, 20)
 
 
 @pytest.mark.parametrize("way", ["each-step", pytest.param("each-step-outside", marks=pytest.mark.slow)])
