@@ -54,7 +54,8 @@ class Program(Mapping[str, Graph]):
     Args:
         entries: the graphs by name; or give them as keyword arguments.
         defaults: arrays by input name, or nests of them: the value an input takes, in any entry,
-            where the caller gives none.
+            where the caller gives none. They are copied, unless they are read-only: of large ones
+            ``array.flags.writeable = False`` saves the copy.
         examples: an example for an entry, by entry name.
         main: the entry that runs when none is named; by default the only one, or ``"main"``.
 
