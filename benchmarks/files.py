@@ -186,9 +186,9 @@ def weights(gib: float, runs: int, folder: Path) -> None:
             place = folder / "weights"
             place.mkdir()
             os.sync()
-            found[name].append(
-                {**in_process(name, "save", place / "file", gib), **in_process(name, "load", place / "file", gib)}
-            )
+            row = {**in_process(name, "save", place / "file", gib), **in_process(name, "load", place / "file", gib)}
+            found[name].append(row)
+            print(f"{run}: {name}", {key: round(number, 4) for key, number in row.items()}, file=sys.stderr)
             shutil.rmtree(place)
     print(f"\n{gib:g} GiB in {TENSORS} tensors; seconds, and MiB above the arrays or the empty process; of {runs} runs")
     titles = ("save", "on disk", "/savez", "peak", "open", "memory", "all read", "memory")
