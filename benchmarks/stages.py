@@ -22,8 +22,8 @@ import rax
 import rax.numpy as rnp
 from rax import nn, optim
 from rax.autodiff.transforms import TRANSFORMS
-from rax.ir.parse import parse_graph
-from rax.ir.text import large_literals
+from rax.ir.text.graph_parser import parse_graph
+from rax.ir.text.graph_printer import large_literals
 from rax.passes.pipeline import optimise
 
 Model = tuple[Callable[..., Any], list[Any]]

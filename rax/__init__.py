@@ -12,8 +12,8 @@ services.provide(
     draw="rax.viz.draw:draw",
     svg="rax.viz.draw:svg",
     to_networkx="rax.viz.network:to_networkx",
-    text="rax.ir.text:print_graph",
-    program_text="rax.ir.text_program:print_program",
+    text="rax.ir.text.graph_printer:print_graph",
+    program_text="rax.ir.text.program_printer:print_program",
     array_literal="rax.ops.arrays:literal",
     literal="rax.ops.arrays:literal_from_bytes",
     registry="rax.ops:registry",
@@ -61,7 +61,7 @@ _NAMES = {
     "compile": "rax.runtime.executable",
     "save": "rax.format.files",
     "load": "rax.format.files",
-    "parse": "rax.ir.parse_program",
+    "parse": "rax.ir.text.program_parser",
     **dict.fromkeys(
         (
             "RaxError", "TypeInferenceError", "ShapeError", "OutOfRangeError", "TreeError", "UnboundInputError",
@@ -100,8 +100,8 @@ if TYPE_CHECKING:
         VerificationError,
     )
     from rax.ir.graph import Graph
-    from rax.ir.parse_program import parse
     from rax.ir.program import Example, Program
+    from rax.ir.text.program_parser import parse
     from rax.ir.trail import scope
     from rax.ir.types import TensorType
     from rax.runtime.executable import compile

@@ -10,7 +10,7 @@ import pytest
 
 import rax
 from rax.ir.op import REGISTRY
-from rax.ir.parse import parse_graph
+from rax.ir.text.graph_parser import parse_graph
 from rax.ir.verify import verify
 
 LENGTH = 50_000

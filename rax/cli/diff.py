@@ -15,7 +15,7 @@ from rax.format.files import load
 from rax.ir.graph import Graph
 from rax.ir.node import Constant, Input, Literal, Node
 from rax.ir.program import Example, Program
-from rax.ir.text import references
+from rax.ir.text.graph_printer import references
 from rax.ir.tree import Tree
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array

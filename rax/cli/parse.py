@@ -10,7 +10,7 @@ from typing import Any
 from rax.cli.show import load_from
 from rax.format.files import encode, save
 from rax.ir.errors import ParseError, RaxError
-from rax.ir.parse_program import parse
+from rax.ir.text.program_parser import parse
 
 
 def add_parser(verbs: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from rax.format.files import load
 from rax.ir.errors import RaxError
 from rax.ir.program import Example, Program
-from rax.ir.scanner import did_you_mean
+from rax.ir.text.scanner import did_you_mean
 
 
 def add_parser(verbs: Any) -> None:

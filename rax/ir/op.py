@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 
 from rax.ir import dims
@@ -264,6 +264,18 @@ def map_attribute(value: Any, function: Callable[[Any], Any]) -> Any:
     if type(value) is tuple:
         return tuple([map_attribute(item, function) for item in cast("tuple[Any, ...]", value)])
     return function(value)
+
+
+def held_graphs(op: Operation) -> Iterator[tuple[str, Graph]]:
+    """The graphs an operation holds, each with a name: ``body``, ``branches[0]``."""
+    waiting = list(reversed(op.attributes().items())) if isinstance(op, Op) else []
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, Graph):
+            yield name, value
+        elif type(value) is tuple:
+            items = cast("tuple[Any, ...]", value)
+            waiting += [(f"{name}[{index}]", items[index]) for index in reversed(range(len(items)))]
 
 
 class Registry(Mapping[str, type[Op]]):

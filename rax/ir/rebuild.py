@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from rax.ir import trail
 from rax.ir.graph import Graph
 from rax.ir.node import Node, Value, apply
-from rax.ir.op import Op
-from rax.ir.text import held_graphs
+from rax.ir.op import Op, held_graphs
 
 
 def rebuild(op: Op, operands: Sequence[Value]) -> Node:

@@ -7,7 +7,8 @@ from typing import NoReturn
 from rax.ir.errors import RaxError, VerificationError
 from rax.ir.graph import Graph
 from rax.ir.node import Constant, Input, Node
-from rax.ir.text import held_graphs, neighbourhood
+from rax.ir.op import held_graphs
+from rax.ir.text.graph_printer import neighbourhood
 from rax.ir.trail import NOWHERE
 from rax.ir.tree import ARGUMENTS
 from rax.ir.types import DTYPES, TensorType

@@ -10,8 +10,8 @@ import graphviz
 
 from rax.ir.graph import Graph
 from rax.ir.node import Constant, Input, Node, Operation, Value
-from rax.ir.op import Op
-from rax.ir.text import held_graphs, literal_text, short_text
+from rax.ir.op import Op, held_graphs
+from rax.ir.text.graph_printer import literal_text, short_text
 from rax.ir.trail import NOWHERE
 
 MAX_LINE = 48

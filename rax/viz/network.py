@@ -9,7 +9,7 @@ import networkx as nx
 from rax.ir.graph import Graph
 from rax.ir.node import Input
 from rax.ir.op import Op
-from rax.ir.text import references
+from rax.ir.text.graph_printer import references
 from rax.ir.trail import NOWHERE
 
 

@@ -22,9 +22,9 @@ from rax.ir.dims import Size
 from rax.ir.graph import Graph
 from rax.ir.node import Literal, Value, constant, new_input
 from rax.ir.op import Op
-from rax.ir.parse_program import parse
 from rax.ir.program import Example, Program
-from rax.ir.text_program import TEXT_VERSION, print_program
+from rax.ir.text.program_parser import parse
+from rax.ir.text.program_printer import TEXT_VERSION, print_program
 from rax.ir.trail import Origin
 from rax.ir.tree import ARGUMENTS, Tree, flatten
 from rax.ir.types import DTYPES, DType, TensorType, tensor_type

@@ -16,8 +16,8 @@ from rax import nn
 from rax.ir.graph import Graph
 from rax.ir.node import new_input
 from rax.ir.op import REGISTRY, Op
-from rax.ir.parse import parse_graph
-from rax.ir.text import print_graph
+from rax.ir.text.graph_parser import parse_graph
+from rax.ir.text.graph_printer import print_graph
 from rax.ops.composites import UserComposite
 from rax.passes.pipeline import optimise
 from rax.runtime.backends.numpy import NumpyBackend, table

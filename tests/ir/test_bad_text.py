@@ -7,9 +7,9 @@ import importlib
 import pytest
 
 from rax.ir.errors import ParseError
-from rax.ir.parse import parse_graph
-from rax.ir.parse_program import parse
-from rax.ir.scanner import pointed
+from rax.ir.text.graph_parser import parse_graph
+from rax.ir.text.program_parser import parse
+from rax.ir.text.scanner import pointed
 from rax.ir.types import DTYPES
 
 importlib.import_module("rax.ops")

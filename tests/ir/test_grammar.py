@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from rax.format.files import load
 from rax.ir.errors import ParseError, RaxError
-from rax.ir.parse_program import parse
-from rax.ir.text_program import print_program, program_literals
+from rax.ir.text.program_parser import parse
+from rax.ir.text.program_printer import print_program, program_literals
 from tests.format.build import small
 from tests.format.test_golden import FOLDER, GOLDEN
 from tests.format.test_program_text import programs

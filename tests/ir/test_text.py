@@ -15,15 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rax.ir import dims, numerals, text, trail, types
+from rax.ir import dims, trail, types
 from rax.ir.attributes import MISFIT, fit, make_op
 from rax.ir.dims import Shape, Size
 from rax.ir.errors import ParseError, RaxError, TypeInferenceError
 from rax.ir.graph import Graph
 from rax.ir.node import Constant, Value, apply, constant, new_input
 from rax.ir.op import REGISTRY, Op
-from rax.ir.parse import parse_graph
-from rax.ir.text import large_literals, neighbourhood, print_graph
+from rax.ir.text import graph_printer as text
+from rax.ir.text import numerals
+from rax.ir.text.graph_parser import parse_graph
+from rax.ir.text.graph_printer import large_literals, neighbourhood, print_graph
 from rax.ir.tree import LEAF_TREE, Tree, flatten
 from rax.ir.types import DTYPES, DType, TensorType, tensor_type
 from rax.ops import arrays

@@ -11,8 +11,8 @@ import pytest
 import rax
 import rax.numpy as rnp
 from rax.ir.op import REGISTRY, Op
-from rax.ir.parse import parse_graph
-from rax.ir.text import large_literals, print_graph
+from rax.ir.text.graph_parser import parse_graph
+from rax.ir.text.graph_printer import large_literals, print_graph
 from rax.ir.types import DTYPES
 from rax.ops import comparison
 from rax.ops.arrays import Array, numpy_dtype

@@ -13,9 +13,9 @@ from rax.format.files import load, save
 from rax.ir.errors import DerivativeError, TypeInferenceError
 from rax.ir.graph import Graph
 from rax.ir.op import REGISTRY, Op, missing_slots
-from rax.ir.parse import parse_graph
 from rax.ir.program import Program
-from rax.ir.text import large_literals, print_graph
+from rax.ir.text.graph_parser import parse_graph
+from rax.ir.text.graph_printer import large_literals, print_graph
 from rax.ir.types import as_dtype
 from rax.ops.arrays import numpy_dtype
 from rax.ops.families import Composite

@@ -12,7 +12,7 @@ import pytest
 import rax
 import rax.numpy as rnp
 from rax.ir.graph import Graph
-from rax.ir.text import held_graphs
+from rax.ir.op import held_graphs
 from rax.ir.verify import verify
 from rax.passes.pipeline import DEFAULT, optimise
 from rax.runtime.reference import evaluate_graph

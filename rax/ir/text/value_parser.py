@@ -7,14 +7,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rax.ir import dims, numerals, services
+from rax.ir import dims, services
 from rax.ir.dims import Size
 from rax.ir.errors import ParseError, RaxError
 from rax.ir.graph import Graph
 from rax.ir.node import Literal
-from rax.ir.parse_trees import INT, TreeParser
-from rax.ir.scanner import MAX_DIGITS, MAX_NESTING, SPACE, clipped, did_you_mean
-from rax.ir.text import WORDS
+from rax.ir.text import numerals
+from rax.ir.text.graph_printer import WORDS
+from rax.ir.text.scanner import MAX_DIGITS, MAX_NESTING, SPACE, clipped, did_you_mean
+from rax.ir.text.tree_parser import INT, TreeParser
 from rax.ir.types import DTYPES, TensorType
 
 MAX_AXES = 64

@@ -1,4 +1,4 @@
-"""The text form of a graph: written here, read by :mod:`rax.ir.parse`.
+"""The text form of a graph: written here, read by :mod:`rax.ir.text.graph_parser`.
 
 ::
 
@@ -24,13 +24,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from rax.ir import numerals
 from rax.ir.dims import Dim
 from rax.ir.errors import RaxError
 from rax.ir.graph import Graph
-from rax.ir.node import Constant, Input, Literal, Node, Operation, Value
+from rax.ir.node import Constant, Input, Literal, Node, Value
 from rax.ir.op import Op
-from rax.ir.scanner import NAME
+from rax.ir.text import numerals
+from rax.ir.text.scanner import NAME
 from rax.ir.trail import NOWHERE, Origin
 from rax.ir.tree import ARGUMENTS, DICT, LEAF_TREE, LIST, NONE_TREE, ORDERED, TUPLE, Key, Tree
 from rax.ir.types import DTYPES, DType, TensorType
@@ -100,18 +100,6 @@ def attribute_items(node: Node) -> Iterator[Any]:
             waiting += reversed(cast("tuple[Any, ...]", value))
         else:
             yield value
-
-
-def held_graphs(op: Operation) -> Iterator[tuple[str, Graph]]:
-    """The graphs an operation holds, each with a name: ``body``, ``branches[0]``."""
-    waiting = list(reversed(op.attributes().items())) if isinstance(op, Op) else []
-    while waiting:
-        name, value = waiting.pop()
-        if isinstance(value, Graph):
-            yield name, value
-        elif type(value) is tuple:
-            items = cast("tuple[Any, ...]", value)
-            waiting += [(f"{name}[{index}]", items[index]) for index in reversed(range(len(items)))]
 
 
 def neighbourhood(graph: Graph, node: Node, message: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads the text form of a program (:mod:`rax.ir.text_program`): ``rax.parse``."""
+"""Reads the text form of a program (:mod:`rax.ir.text.program_printer`): ``rax.parse``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rax.ir.errors import RaxError
 from rax.ir.graph import Graph
 from rax.ir.node import Literal
 from rax.ir.op import Op
-from rax.ir.parse import GraphParser
 from rax.ir.program import Example, Program
-from rax.ir.scanner import clipped, did_you_mean
-from rax.ir.text_program import TEXT_VERSION, program_literals
+from rax.ir.text.graph_parser import GraphParser
+from rax.ir.text.program_printer import TEXT_VERSION, program_literals
+from rax.ir.text.scanner import clipped, did_you_mean
 from rax.ir.trail import NOWHERE
 
 _VERSION = re.compile(r"[0-9]{1,9}(?![A-Za-z0-9_.])")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rax.ir.errors import TreeError
-from rax.ir.scanner import MAX_DIGITS, MAX_NESTING, Scanner
+from rax.ir.text.scanner import MAX_DIGITS, MAX_NESTING, Scanner
 from rax.ir.tree import ARGUMENTS, DATA, DICT, LEAF_TREE, LIST, NAMED, NONE_TREE, ORDERED, TUPLE, Key, Tree
 
 INT = re.compile(r"-?[0-9]+(?![A-Za-z0-9_.])")

@@ -1,4 +1,4 @@
-"""The text form of a program, which is all that a file holds; read by :mod:`rax.ir.parse_program`.
+"""The text form of a program, which is all that a file holds; read by :mod:`rax.ir.text.program_parser`.
 
 ::
 
@@ -30,7 +30,7 @@ from rax.ir.graph import Graph
 from rax.ir.node import Literal
 from rax.ir.op import Op
 from rax.ir.program import Program
-from rax.ir.text import GraphPrinter, attribute_items, name_text, quoted, tensor_text, tensors_of
+from rax.ir.text.graph_printer import GraphPrinter, attribute_items, name_text, quoted, tensor_text, tensors_of
 
 TEXT_VERSION = 1
 """The newest version of the file format that a text can say."""

@@ -1,4 +1,4 @@
-"""Reads the text form of :mod:`rax.ir.text`; every operation is rebuilt and its types are checked."""
+"""Reads the text form of :mod:`rax.ir.text.graph_printer`; every operation is rebuilt and its types are checked."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rax.ir.errors import ParseError, RaxError
 from rax.ir.graph import Graph
 from rax.ir.node import Input, Literal, Node, Value, constant, new_input
 from rax.ir.op import REGISTRY, Op
-from rax.ir.parse_values import ValueParser
 from rax.ir.rebuild import rebuild
-from rax.ir.scanner import NAME, clipped, did_you_mean
+from rax.ir.text.scanner import NAME, clipped, did_you_mean
+from rax.ir.text.value_parser import ValueParser
 from rax.ir.trail import NOWHERE, Origin
 from rax.ir.tree import Tree
 from rax.ir.types import DTYPES, TensorType

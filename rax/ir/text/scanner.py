@@ -1,4 +1,4 @@
-"""The words of a text and the errors that point at them, for :mod:`rax.ir.parse`."""
+"""The words of a text and the errors that point at them, for :mod:`rax.ir.text.graph_parser`."""
 
 from __future__ import annotations
 
