@@ -1,0 +1,128 @@
+"""The rows of the benchmark beside other libraries: all run, all agree; and what they time is right."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rax
+from benchmarks.runtime import convolution, elementwise, mlp, normalisation, recurrent, report, transformer, whole
+from benchmarks.runtime.profile import Recorder, profile
+from benchmarks.runtime.rows import ROWS
+from benchmarks.runtime.timing import QUICK, Spread
+from benchmarks.runtime.work import DisagreementError, Work, check_agreement
+from rax.ir.tree import flatten
+
+ROOT = Path(__file__).parent.parent.parent
+
+# Odd sizes, and batches of one and of none.
+SIZES: dict[str, Callable[[int], Work]] = {
+    "mlp": lambda batch: mlp.work((5, 7, 3), batch),
+    "elementwise": elementwise.work,
+    "normalisation": lambda batch: normalisation.work(batch, 5),
+    "transformer": lambda batch: transformer.work(transformer.Sizes(2, 12, 3, 11, 7, batch)),
+    "rnn": lambda batch: recurrent.work(3, 5, batch),
+    "conv": lambda batch: convolution.work(8, batch, (3, 5, 7)),
+    "predict": whole.work,
+}
+
+
+def leaves(nest: Any) -> list[np.ndarray]:
+    return flatten(nest)[0]
+
+
+def results(work: Work, backend: str = "numpy", arguments: Any = None) -> list[np.ndarray]:
+    exe = rax.compile(work.trace(), backend)
+    return leaves(exe(*(work.arguments if arguments is None else arguments)))
+
+
+def compare(found: list[np.ndarray], due: list[np.ndarray]) -> None:
+    for one, other in zip(found, due, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.max(np.abs(other), initial=1.0))
+
+
+def strided(nest: Any) -> Any:
+    """The same numbers, neither contiguous nor writable."""
+    if isinstance(nest, dict):
+        return {name: strided(item) for name, item in nest.items()}
+    apart = np.zeros((*nest.shape[:-1], 2 * nest.shape[-1]), nest.dtype)[..., ::2]
+    apart[...] = nest
+    apart.flags.writeable = False
+    return apart
+
+
+@pytest.mark.parametrize("batch", [0, 1, 7])
+@pytest.mark.parametrize("name", SIZES)
+def test_every_row_equals_the_reference(name: str, batch: int) -> None:
+    work = SIZES[name](batch)
+    due = results(work, "reference")
+    compare(results(work), due)
+    compare(results(work, arguments=[strided(argument) for argument in work.arguments]), due)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_row_runs_in_several_threads_at_once(name: str) -> None:
+    work = SIZES[name](3)
+    exe = rax.compile(work.trace())
+    due = leaves(exe(*work.arguments))
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: leaves(exe(*work.arguments)), range(16)):
+            for one, other in zip(found, due, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+def test_the_short_form_runs_every_row(tmp_path: Path) -> None:
+    """With the libraries that are installed, whose results are compared."""
+    command = [sys.executable, "-m", "benchmarks.runtime", "--quick", "--write", str(tmp_path / "table.md")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert [row.title for row in ROWS.values() if f"| {row.title} |" not in table] == []
+
+
+def test_results_that_differ_are_refused() -> None:
+    params = np.ones((2, 3), np.float32)
+    moved = params - np.float32(1e-3)
+    check_agreement({"rax": [moved], "other": [moved * np.float32(1 + 1e-7)]}, [params])
+    for other in (moved - np.float32(1e-4), np.full_like(moved, np.nan), moved[:1], moved.astype(np.float64)):
+        with pytest.raises(DisagreementError, match="other"):
+            check_agreement({"rax": [moved], "other": [other]}, [params])
+
+
+def test_the_recorder_of_a_profile_computes_the_same() -> None:
+    """Step by step, in the bodies of loops too."""
+    for make in SIZES.values():
+        work = make(3)
+        exe = rax.compile(work.trace())
+        recorder = Recorder()
+        run = recorder.build(exe.plan)
+        recorder.begin()
+        with np.errstate(all="ignore"):
+            found = run([np.asarray(leaf) for leaf in leaves([*work.arguments])])
+        for one, other in zip(found, leaves(exe(*work.arguments)), strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert sum(entry.count for entry in recorder.entries.values()) >= len(exe.plan.steps)
+
+
+def test_a_profile_names_the_steps_of_a_loop() -> None:
+    assert any("scan: tanh(float32[3, 5])" in line for line in profile(SIZES["rnn"](3), QUICK))
+
+
+def test_a_verdict_compares_with_the_fastest_reference() -> None:
+    def figures(**medians: float) -> dict[str, Spread]:
+        return {name: Spread(median, median, median) for name, median in medians.items()}
+
+    row = ROWS["transformer"]
+    assert report.verdict(row, figures(rax=3.0, jax=2.0, torch=4.0)) == ("1.50 × jax", "missed ≤ 1.2 × jax by 1.25 ×")
+    assert report.verdict(row, figures(rax=3.0, torch=4.0)) == ("0.75 × torch", "reached ≤ 1.2 × torch")
+    assert report.verdict(row, figures(rax=3.0))[1] == "not compared: jax and torch not measured"
+    assert math.isclose(row.factor, 1.2)
