@@ -1,6 +1,6 @@
 // A reader of rax files that holds to FORMAT.md and shares no code with rax, to try whether the page suffices.
 //
-//   node schemas/reader.mjs FILE             lists the entries: inputs, outputs, nodes
+//   node schemas/reader.mjs FILE             lists the entries: inputs, outputs, nodes, digests
 //   node schemas/reader.mjs --json FILE      prints the header as JSON
 //   node schemas/reader.mjs --check FILE     runs the entries on their examples and compares
 //   node schemas/reader.mjs --vectors DIR    tries all conformance vectors
@@ -8,23 +8,24 @@
 // `npm ci` in this folder installs its one dependency. It loads any file, infers and computes the operations of
 // reader/operators.mjs, and knows the others by name.
 
-import { textOf } from "./reader/sizes.mjs";
+import { Digests, typeText } from "./reader/digests.mjs";
 import { load } from "./reader/program.mjs";
 import { checkEntries, checkVectors, toJson } from "./reader/vectors.mjs";
 import { FormatError } from "./reader/wire.mjs";
 
-const typeText = ({ dtype, shape }) => `${dtype}[${shape.map(textOf).join(", ")}]`;
-
-function list({ header }) {
+function list(program) {
+  const { header } = program;
+  const digests = new Digests(program);
   for (const [name, index] of header.entries) {
     const { inputs, outputNames, outTypes, nodes } = header.graphs[index];
-    console.log(`${name}${name === header.main ? " (main)" : ""}: ${nodes.length} nodes`);
+    console.log(`${name}${name === header.main ? " (main)" : ""}: ${nodes.length} nodes, digest ${digests.graph(index)}`);
     for (const { name: input, type } of inputs) {
       console.log(`  in   ${input}: ${typeText(type)}${header.defaults.has(input) ? " (has a default)" : ""}`);
     }
     outputNames.forEach((output, n) => console.log(`  out  ${output}: ${typeText(outTypes[n])}`));
   }
   console.log(`${header.graphs.length} graphs, ${header.ops.length} operations, ${header.tensors.length} tensors`);
+  console.log(`digest of the program: ${digests.program}`);
 }
 
 function check(program) {

@@ -86,9 +86,8 @@ class SizeReader:
             in_total(self._items, MAX_FILE_DIM_ITEMS, "items of symbolic sizes in the file", where)
             try:
                 known = _build(frozen, where)
-            except ShapeError as error:
-                refuse("bad-dim", error.what, where)
-            _check_written(size_to_file(known), where, 1, [MAX_DIM_ITEMS])
+            except ShapeError as error:  # a sum on the way, or calls inside each other
+                refuse("total", error.what, where)
             self._known[frozen] = known
         return known
 
@@ -143,7 +142,11 @@ def _build(frozen: Frozen, where: str) -> Size:
         if operator not in "+*":
             calls = 1 + max(dims.call_depth(first), dims.call_depth(size))
             in_total(calls, dims.MAX_DIM_DEPTH, "quotients, minima and maxima inside each other", where)
+        if operator == "//" and size == 0:
+            refuse("bad-dim", f"the size {first} is divided by zero", where)
         first = CALLS[operator](first, size)
+        # Now rather than at the end: products of sums of calls would grow beyond measure before.
+        _check_written(size_to_file(first), where, 1, [MAX_DIM_ITEMS])
     return first
 
 

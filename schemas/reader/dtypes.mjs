@@ -102,6 +102,10 @@ export class NDArray {
     return array;
   }
 
+  get bytes() {
+    return new Uint8Array(this.bits.buffer);
+  }
+
   get size() {
     return this.bits.length / this.form.lanes;
   }

@@ -2,7 +2,7 @@
 
 import { DTYPES } from "./dtypes.mjs";
 import {
-  MAX, asArray, asBin, asIndex, asInt, asMap, asRecord, asText, atMost, compareText, isInt, kindOf,
+  MAX, asArray, asBin, asIndex, asInt, asMap, asRecord, asText, atMost, compareText, inTotal, isInt, kindOf,
 } from "./kinds.mjs";
 import { SizeReader } from "./sizes.mjs";
 import { Float, refuse } from "./wire.mjs";
@@ -13,6 +13,8 @@ const EXAMPLE_KEYS = ["display", "inputs", "outputs"];
 const TREE_LENGTHS = {
   leaf: 1, none: 1, list: 2, tuple: 2, dict: 3, ordered_dict: 3, arguments: 3, namedtuple: 4, dataclass: 4,
 };
+// What the ASCII characters of a name may be, and what all may be.
+const NAME = /^(?![0-9])[A-Za-z0-9_\u0080-\u{10ffff}]+$/u;
 const IDENTIFIER = /^[\p{XID_Start}_]\p{XID_Continue}*$/u;
 const KEYWORDS = new Set(
   ("False None True and as assert async await break class continue def del elif else except finally for from global if " +
@@ -63,12 +65,14 @@ export class Header {
     const [name, sizes] = asArray(value, where, 2, 2);
     const dtype = this.#dtype(name, `${where}[0]`);
     const shape = rowsOf(sizes, `${where}[1]`, MAX.axes).map(([size, place]) => {
+      if (isInt(size)) return BigInt(asInt(size, place));
       const read = this.#sizes.read(size, place);
-      return typeof read === "bigint" ? asInt(read, place) : read;
+      if (typeof read === "bigint" && read < 0n) refuse("bad-dim", `a size of a shape comes to ${read}`, place);
+      return read;
     });
     const known = shape.map((size) => (typeof size === "bigint" && size > 0n ? size : 1n));
     const bytes = known.reduce((product, size) => product * size, BigInt(DTYPES[dtype].size));
-    atMost(bytes, MAX.tensorBytes, "bytes of a tensor", where);
+    inTotal(bytes, MAX.tensorBytes, "bytes of a tensor", where);
     return { dtype, shape };
   }
 
@@ -82,21 +86,21 @@ export class Header {
     if (type.shape.some((size) => typeof size !== "bigint")) refuse("bad-tensor", "a size is symbolic", where);
     const due = type.shape.reduce((product, size) => product * size, BigInt(DTYPES[type.dtype].size));
     const check = (count) => {
-      if (BigInt(count) !== due) refuse("bad-tensor", `the type has ${due} bytes, not ${count}`, where);
+      if (count !== due) refuse("bad-tensor", `the type has ${due} bytes, not ${count}`, where);
     };
     const bytes = asBin(data, `${where}[1]`);
     if (value.length === 2) {
       atMost(bytes.length, MAX.inlineBytes, "bytes inside the header", `${where}[1]`);
-      check(bytes.length);
+      check(BigInt(bytes.length));
       return { type, inline: bytes };
     }
-    if (bytes.length !== 32) refuse("bad-tensor", `a digest has 32 bytes, not ${bytes.length}`, `${where}[1]`);
+    if (bytes.length !== 32) refuse("wrong-kind", `a digest has 32 bytes, not ${bytes.length}`, `${where}[1]`);
     if (value.length === 4) asIndex(file, this.files, "files", `${where}[3]`);
     const segments = rowsOf(stored, `${where}[2]`).map((row) => readSegment(...row, file === undefined));
     for (const [, count] of segments.slice(0, -1)) {
       if (count % 64) refuse("bad-segment", `${count} bytes in a segment that is not the last of its tensor`, where);
     }
-    check(segments.reduce((sum, [, count]) => sum + count, 0));
+    check(segments.reduce((sum, [, count]) => sum + BigInt(count), 0n));
     return { type, digest: bytes, segments, file };
   }
 
@@ -104,7 +108,7 @@ export class Header {
     const number = this.trees.length;
     const row = asArray(value, where, MAX.rows);
     const kind = row.length ? asText(row[0], `${where}[0]`) : "";
-    if (!Object.hasOwn(TREE_LENGTHS, kind)) refuse("bad-tree", `there is no kind of tree '${kind}'`, where);
+    if (!Object.hasOwn(TREE_LENGTHS, kind)) refuse("bad-value", `there is no kind of tree '${kind}'`, where);
     asArray(row, where, 4, TREE_LENGTHS[kind]);
     const [, below = [], labels = [], name] = row;
     const children = rowsOf(below, `${where}[1]`, MAX.treeItems).map(([child, place]) => {
@@ -113,9 +117,11 @@ export class Header {
     });
     const keys = rowsOf(labels, `${where}[2]`, MAX.treeItems).map(([key, place]) => readKey(key, kind, place));
     if (row.length > 2) {
-      asArray(labels, `${where}[2]`, MAX.treeItems, children.length);
+      if (keys.length !== children.length) {
+        refuse("bad-tree", `${keys.length} keys for ${children.length} children`, `${where}[2]`);
+      }
       if (kind !== "arguments" && new Set(keys.map((key) => `${typeof key === "string"} ${key}`)).size < keys.length) {
-        refuse("bad-tree", "the same key twice", `${where}[2]`);
+        refuse("bad-value", "the same key twice", `${where}[2]`);
       }
       if (kind === "dict" && keys.some((key, place) => place && compareKeys(keys[place - 1], key) > 0)) {
         refuse("bad-tree", "the keys of a dict are due in order", `${where}[2]`);
@@ -124,8 +130,8 @@ export class Header {
     if (row.length === 4) readField(name, kind, `${where}[3]`, true);
     const levels = 1 + children.reduce((most, child) => Math.max(most, child.levels), 0);
     const items = 1 + children.reduce((sum, child) => sum + child.items, 0);
-    atMost(levels, MAX.treeLevels, "levels of a tree", where);
-    atMost(items, MAX.treeItems, "items of a tree", where);
+    inTotal(levels, MAX.treeLevels, "levels of a tree", where);
+    inTotal(items, MAX.treeItems, "items of a tree", where);
     const leaves = kind === "leaf" ? 1 : children.reduce((sum, child) => sum + child.leaves, 0);
     return { kind, children, keys, name, levels, items, leaves };
   }
@@ -149,20 +155,20 @@ export class Header {
 
   // An attribute as {kind, value}; of an array the value is an array of these.
   #attribute(value, where, level, state) {
-    atMost(++state.items, MAX.attributeItems, "values in attributes", where);
+    inTotal(++state.items, MAX.attributeItems, "values in attributes", where);
     if (value === null || typeof value === "boolean") return { kind: value === null ? "nil" : "bool", value };
-    if (isInt(value)) return { kind: "int", value: asInt(value, where, -(2n ** 63n)) };
+    if (isInt(value)) return { kind: "int", value: BigInt(asInt(value, where, -(2n ** 63n))) };
     if (typeof value === "string") return { kind: "str", value: asText(value, where) };
     if (value instanceof Float) {
-      if (!Number.isFinite(value.value)) refuse("bad-attribute", `${value.value} is written by name`, where);
+      if (!Number.isFinite(value.value)) refuse("bad-value", `${value.value} is written by name`, where);
       return { kind: "float", value: value.value };
     }
     if (Array.isArray(value)) {
-      atMost(level + 1, MAX.attributeLevels, "nested arrays in an attribute", where);
+      inTotal(level + 1, MAX.attributeLevels, "nested arrays in an attribute", where);
       return { kind: "array", value: value.map((item, n) => this.#attribute(item, `${where}[${n}]`, level + 1, state)) };
     }
     const tagged = asMap(value, where, MAX.rows);
-    if (tagged.size !== 1) refuse("bad-attribute", "the map of an attribute has one key", where);
+    if (tagged.size !== 1) refuse("bad-value", "the map of an attribute has one key", where);
     const [[tag, item]] = tagged;
     return this.#tagged(tag, item, `${where}.${tag}`, state);
   }
@@ -172,7 +178,7 @@ export class Header {
       case "dtype":
         return { kind: "dtype", value: this.#dtype(item, where) };
       case "dim":
-        return { kind: "dim", value: this.#sizes.read(item, where) };
+        return ofSize(this.#sizes.read(item, where));
       case "type":
         return { kind: "type", value: this.#typeAt(item, where) };
       case "tensor":
@@ -183,7 +189,7 @@ export class Header {
       case "float":
         if (["inf", "-inf", "nan"].includes(item)) return { kind: "float", value: Number(item.replace("inf", "Infinity")) };
     }
-    return refuse("bad-attribute", `there is no attribute '${tag}' of this value`, where);
+    return refuse("bad-value", `there is no attribute '${tag}' of this value`, where);
   }
 
   #graph(value, where) {
@@ -198,13 +204,15 @@ export class Header {
     const leaves = [...inputs.map(({ type }) => type), ...constants.map((index) => this.tensors[index].type)];
     const values = [];
     const nodes = rowsOf(raw.nodes, `${where}.nodes`, MAX.nodes).map((row) => this.#node(...row, leaves, values));
-    atMost(values.length, MAX.nodes, "values", `${where}.nodes`);
+    inTotal(values.length, MAX.values, "values", `${where}.nodes`);
     const measured = this.#measure(nodes, `${where}.nodes`);
     const outputs = rowsOf(raw.outputs, `${where}.outputs`).map(([ref, place]) =>
       readReference(ref, leaves.length, values.length, place),
     );
-    asArray(raw.output_names, `${where}.output_names`, MAX.rows, outputs.length);
     const outputNames = rowsOf(raw.output_names, `${where}.output_names`).map((row) => asText(...row));
+    if (outputNames.length !== outputs.length) {
+      refuse("bad-graph", `${outputNames.length} names for ${outputs.length} outputs`, `${where}.output_names`);
+    }
     const tree = (index, place, count) => {
       const found = this.trees[asIndex(index, this.trees, "trees", place)];
       if (found.leaves !== count) refuse("bad-tree", `a tree of ${found.leaves} leaves, where ${count} are due`, place);
@@ -245,18 +253,20 @@ export class Header {
         weight += this.graphs[held].weight;
       }
     }
-    atMost(levels, MAX.graphLevels, "levels of graphs inside graphs", where);
-    atMost(weight, MAX.expandedNodes, "nodes, counting held graphs each time", where);
+    inTotal(levels, MAX.graphLevels, "levels of graphs inside graphs", where);
+    inTotal(weight, MAX.expandedNodes, "nodes, counting held graphs each time", where);
     return { levels, weight };
   }
 
   #origins(value, where, due) {
     const items = asArray(value, where, 2 * MAX.nodes);
-    if (items.length % 2) refuse("wrong-kind", "origins are pairs: a row or nil, and a count", where);
+    items.forEach((item, place) => item === null || asInt(item, `${where}[${place}]`, 0, MAX.nodes));
+    if (items.length % 2) refuse("bad-graph", "origins are pairs: a row or nil, and a count", where);
     let covered = 0;
     for (let place = 0; place < items.length; place += 2) {
       if (items[place] !== null) asIndex(items[place], this.origins, "origins", `${where}[${place}]`);
-      covered += asInt(items[place + 1], `${where}[${place + 1}]`, 1, MAX.nodes);
+      if (!items[place + 1]) refuse("bad-graph", "a count of origins is an int of at least 1", `${where}[${place + 1}]`);
+      covered += items[place + 1];
     }
     if (items.length && covered !== due) refuse("bad-graph", "the origins do not cover the leaves and nodes", where);
   }
@@ -311,6 +321,9 @@ function fits(have, want) {
   );
 }
 
+// A size as an attribute: an int where that is what it comes to.
+const ofSize = (size) => ({ kind: typeof size === "bigint" ? "int" : "dim", value: size });
+
 function readPath(value, where) {
   const path = asText(value, where, MAX.path);
   const bad = (part) => ["", ".", ".."].includes(part) || [...part].length > 255 || /[\\:\u0000-\u001f\u007f]/.test(part);
@@ -322,7 +335,7 @@ function readPath(value, where) {
 function readSegment(value, where, own) {
   const [offset, count] = asArray(value, where, 2, 2);
   asInt(offset, `${where}[0]`);
-  if (own && BigInt(offset) % 64n) refuse("bad-segment", `the offset ${offset} is no multiple of 64`, where);
+  if (own && BigInt(offset) % 64n) refuse("bad-value", `the offset ${offset} is no multiple of 64`, where);
   return [Number(offset), Number(asInt(count, `${where}[1]`, 1, own ? MAX.segmentBytes : MAX.tensorBytes))];
 }
 
@@ -334,7 +347,7 @@ function readOrigin(value, where) {
 
 function readReference(value, leaves, values, where) {
   if (!isInt(value)) refuse("wrong-kind", `a reference is an int, not ${kindOf(value)}`, where);
-  if (value === 0) refuse("forward-reference", "a node refers to values before it", where);
+  if (value === 0) refuse("bad-value", "a reference is not 0", where);
   if (value < -leaves || value > values) refuse("bad-index", `there is no value ${value}`, where);
   return value;
 }
@@ -349,9 +362,10 @@ function readKey(value, kind, where) {
 function readField(value, kind, where, isClass) {
   const name = asText(value, where);
   const hidden = kind === "namedtuple" && !isClass && name.startsWith("_");
-  if (!IDENTIFIER.test(name) || KEYWORDS.has(name) || hidden) {
-    refuse("bad-tree", `'${name}' cannot name a class or a field`, where);
+  if (!NAME.test(name) || KEYWORDS.has(name) || hidden) {
+    refuse("bad-value", `'${name}' cannot name a class or a field`, where);
   }
+  if (!IDENTIFIER.test(name)) refuse("bad-tree", `'${name}' holds a character that no identifier has`, where);
   return name;
 }
 

@@ -9,6 +9,7 @@ export const MAX = {
   rows: 2 ** 20,
   graphs: 2 ** 16,
   nodes: 2 ** 24,
+  values: 2 ** 24,
   operands: 2 ** 16,
   graphLevels: 32,
   expandedNodes: 2 ** 26,
@@ -48,6 +49,11 @@ export function atMost(count, most, what, where) {
   if (count > most) refuse("limit", `${what}: ${count}, where at most ${most} are allowed`, where);
 }
 
+// The same of what adds up over several values.
+export function inTotal(count, most, what, where) {
+  if (count > most) refuse("total", `${what}: ${count}, where at most ${most} are allowed`, where);
+}
+
 export function asInt(value, where, low = 0, high = MAX.int) {
   if (!isInt(value)) refuse("wrong-kind", `an int is due, not ${kindOf(value)}`, where);
   if (value < low || value > high) refuse("limit", `${value} is not between ${low} and ${high}`, where);
@@ -56,7 +62,8 @@ export function asInt(value, where, low = 0, high = MAX.int) {
 
 export function asIndex(value, table, name, where) {
   if (!isInt(value)) refuse("wrong-kind", `an index into ${name} is due, not ${kindOf(value)}`, where);
-  if (value < 0 || value >= table.length) refuse("bad-index", `there is no ${name}[${value}]`, where);
+  if (value < 0) refuse("limit", `an index into ${name} is 0 or more, not ${value}`, where);
+  if (value >= table.length) refuse("bad-index", `there is no ${name}[${value}]`, where);
   return value;
 }
 

@@ -5,7 +5,8 @@
 // Floats are computed in double precision and rounded once to their dtype; sums add up so, too.
 
 import { DTYPES, NDArray, roundHalfToEven } from "./dtypes.mjs";
-import { add, equal, evaluate, floorDivide, maximum, multiply, subtract, textOf } from "./sizes.mjs";
+import { add, evaluate, floorDivide, maximum, multiply, subtract, textOf } from "./normal.mjs";
+import { equal } from "./sizes.mjs";
 
 export class Refusal extends Error {}
 export class Unsupported extends Error {}
@@ -13,7 +14,6 @@ export class Unsupported extends Error {}
 const check = (holds, what) => {
   if (!holds) throw new Refusal(what);
 };
-export const typeText = ({ dtype, shape }) => `${dtype}[${shape.map(textOf).join(", ")}]`;
 export const sameType = (a, b) =>
   a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((size, axis) => equal(size, b.shape[axis]));
 const sameTypes = (left, right) => left.length === right.length && left.every((type, n) => sameType(type, right[n]));

@@ -4,15 +4,13 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, rea
 import { dirname, join } from "node:path";
 
 import { checkSegments, readContainer, sha256 } from "./container.mjs";
+import { typeText } from "./digests.mjs";
 import { NDArray } from "./dtypes.mjs";
 import { Header } from "./header.mjs";
-import { OPERATORS, Refusal, Unsupported, sameType, typeText } from "./operators.mjs";
-import { evaluate } from "./sizes.mjs";
-import { refuse } from "./wire.mjs";
-
-const LIST = new Map(
-  JSON.parse(readFileSync(new URL("../ops.json", import.meta.url), "utf8")).map((row) => [row.name, row]),
-);
+import { LIST, checkOperation } from "./list.mjs";
+import { evaluate, nameOf } from "./normal.mjs";
+import { OPERATORS, Refusal, Unsupported, sameType } from "./operators.mjs";
+import { FormatError, refuse } from "./wire.mjs";
 
 // Reads a file.
 export function load(path) {
@@ -56,7 +54,7 @@ function readBeside(folder, path, offset, count, where) {
       place = join(place, part);
       if (lstatSync(place).isSymbolicLink()) bad("is reached by a link");
     }
-    descriptor = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW);
+    descriptor = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (!error.code || error.code === "external") throw error;
     bad(`cannot be opened: ${error.code}`);
@@ -72,31 +70,6 @@ function readBeside(folder, path, offset, count, where) {
   } finally {
     closeSync(descriptor);
   }
-}
-
-// Checks that an operation is one of the list, in its version, with the attributes it has; or that it brings a body.
-function checkOperation({ name, since, attributes, body, where }) {
-  if (body !== null) return;
-  const row = LIST.get(name);
-  if (!row) refuse("unknown-op", `the operation '${name}' is unknown`, where);
-  if (row.since !== since) refuse("op-version", `'${name}' of version ${since} is known as of version ${row.since}`, where);
-  const types = new Map(row.attributes.map((each) => [each.name, each]));
-  for (const [key, value] of attributes) {
-    if (!types.has(key)) refuse("bad-attribute", `${name} has no attribute '${key}'`, where);
-    if (!hasType(value, types.get(key).type)) refuse("bad-attribute", `the attribute '${key}' of ${name}`, where);
-  }
-  for (const each of row.attributes) {
-    if (!("default" in each) && !attributes.has(each.name)) refuse("bad-attribute", `${name} lacks '${each.name}'`, where);
-  }
-}
-
-function hasType({ kind, value }, type) {
-  if (!Array.isArray(type)) {
-    return kind === type || (kind === "int" && ["size", "float"].includes(type)) || (kind === "dim" && type === "size");
-  }
-  if (kind !== "array") return false;
-  const due = type[1] === "..." ? value.map(() => type[0]) : type;
-  return due.length === value.length && value.every((item, n) => hasType(item, due[n]));
 }
 
 function typesOf({ operands, before }, { inputs, constants, nodes }, header, values) {
@@ -118,7 +91,8 @@ function checkNode(node, op, graph, header) {
   try {
     types = inferred(op, operands, header);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    // Sizes that are inferred may be past a bound, too.
+    if (!(error instanceof Refusal || error instanceof FormatError)) throw error;
     refuse("op-refused", `${op.name}: ${error.message}`, node.where);
   }
   if (types && (types.length !== node.types.length || types.some((type, n) => !sameType(type, node.types[n])))) {
@@ -194,11 +168,8 @@ function settled(attribute, names) {
 function bind(inputs, arrays, names) {
   const sizes = inputs.flatMap(({ type }, n) => type.shape.map((size, axis) => [size, BigInt(arrays[n].shape[axis])]));
   for (const [size, number] of sizes) {
-    const [term, ...more] = size.terms ?? [];
-    const [name, ...others] = term?.factors ?? [];
-    if (!more.length && !others.length && typeof name === "string" && term.coefficient === 1n && !names.has(name)) {
-      names.set(name, number);
-    }
+    const name = nameOf(size);
+    if (name !== null && !names.has(name)) names.set(name, number);
   }
   for (const [size, number] of sizes) {
     if (evaluate(size, names) !== number) throw new Error(`an input has a size of ${number}, where another is due`);

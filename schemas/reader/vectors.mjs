@@ -1,9 +1,11 @@
-// The vectors: good files load, have the header their JSON says, and give what their examples say; bad ones are refused.
+// The vectors: good files load, have the header their JSON and the digest their index says, and give what their examples
+// say; bad ones are refused.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
+import { Digests } from "./digests.mjs";
 import { Unsupported } from "./operators.mjs";
 import { load } from "./program.mjs";
 import { Float, FormatError } from "./wire.mjs";
@@ -16,18 +18,20 @@ const TOLERANCE = {
 
 // A header in its JSON form.
 export function toJson(value) {
-  if (value instanceof Uint8Array) return `"${Buffer.from(value).toString("hex")}"`;
-  if (value instanceof Float) return Number.isInteger(value.value) ? floatText(value.value) : `${value.value}`;
+  if (value instanceof Uint8Array) return `{"$bin": "${Buffer.from(value).toString("hex")}"}`;
+  if (value instanceof Float) return `{"$float": ${floatText(value.value)}}`;
   if (Array.isArray(value)) return `[${value.map(toJson).join(", ")}]`;
   if (value instanceof Map) {
-    return `{${[...value].map(([key, item]) => `${JSON.stringify(key)}: ${toJson(item)}`).join(", ")}}`;
+    const doubled = (key) => JSON.stringify(key.startsWith("$") ? `$${key}` : key);
+    return `{${[...value].map(([key, item]) => `${doubled(key)}: ${toJson(item)}`).join(", ")}}`;
   }
   return typeof value === "bigint" ? `${value}` : JSON.stringify(value);
 }
 
 function floatText(value) {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? '"nan"' : value > 0 ? '"inf"' : '"-inf"';
   const text = Object.is(value, -0) ? "-0" : `${value}`;
-  return text.includes("e") ? text : `${text}.0`;
+  return /[.e]/.test(text) ? text : `${text}.0`;
 }
 
 // JSON read so that ints keep every digit, and floats stay floats.
@@ -72,13 +76,14 @@ export function checkVectors(folder) {
   const missing = new Map();
   const read = (part) => Object.entries(JSON.parse(readFileSync(join(folder, part, "index.json"), "utf8")));
   const [good, bad] = [read("good"), read("bad")];
-  for (const [name] of good) {
+  for (const [name, { digest }] of good) {
     const path = join(folder, "good", name);
     try {
       const program = load(`${path}.msgpack`);
       counts.loaded++;
       const due = parseExactly(readFileSync(`${path}.json`, "utf8"));
       if (!isDeepStrictEqual(parseExactly(toJson(program.raw)), due)) failures.push(`good/${name}: another header`);
+      if (new Digests(program).program !== digest) failures.push(`good/${name}: another digest`);
       for (const { entry, problem, missing: lacks } of checkEntries(program)) {
         counts.entries++;
         if (lacks) missing.set(lacks, [...(missing.get(lacks) ?? []), `${name}/${entry}`]);
@@ -94,7 +99,7 @@ export function checkVectors(folder) {
     if (found === code) counts.refused++;
     else failures.push(`bad/${name}: ${code} is due, not ${found}`);
   }
-  console.log(`${counts.loaded} of ${good.length} good files loaded, with the headers that are due`);
+  console.log(`${counts.loaded} of ${good.length} good files loaded, with the headers and digests that are due`);
   console.log(`${counts.evaluated} of ${counts.entries} entries evaluated, with the outputs that are due`);
   for (const [what, where] of missing) console.log(`  not evaluated, for want of ${what}: ${where.join(", ")}`);
   console.log(`${counts.refused} of ${bad.length} bad files refused with the code that is due`);

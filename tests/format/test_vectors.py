@@ -14,6 +14,7 @@ from rax.format.files import load
 from rax.ir.errors import FormatError
 from rax.runtime.entry import Entry
 from tests.format.build import as_json, split
+from tests.format.digests import program_text, sha
 from tests.format.vectors import files
 
 FOLDER = Path(__file__).parents[2] / "schemas" / "vectors"
@@ -39,6 +40,9 @@ def test_a_good_file_gives_what_its_examples_say(name: str, tmp_path: Path) -> N
         shutil.copyfile(FOLDER / "good" / other, tmp_path / other)
     rax.save(program, tmp_path / f"{name}.msgpack", external=others)
     assert ((tmp_path / f"{name}.msgpack").read_bytes() == path.read_bytes()) == GOOD[name]["canonical"]
+    assert program.digest == GOOD[name]["digest"]
+    if GOOD[name]["canonical"]:
+        assert sha(program_text(split(path.read_bytes()).header)) == program.digest
     assert list(program.examples) == list(program)
     for entry in program:
         runner = Entry(program, entry)

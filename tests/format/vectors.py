@@ -6,6 +6,7 @@ ones); a test compares what is made with what is committed.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -55,6 +56,7 @@ def bad() -> dict[str, bytes]:
     return {re.sub(r"\W+", "-", name): data for name, data in named.items()}
 
 
+@functools.cache
 def external() -> dict[str, bytes]:
     """Files whose tensors lie in others, and those others: safetensors, another vector, and bare bytes."""
     with tempfile.TemporaryDirectory() as name:
@@ -102,6 +104,15 @@ def error_of(data: bytes) -> FormatError:
     raise AssertionError("a bad vector was read")
 
 
+def digest_of(data: bytes) -> str:
+    """The digest of the program of a file, which may have its tensors in those of ``external``."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, other in {**external(), "file.msgpack": data}.items():
+            (Path(folder) / name).parent.mkdir(exist_ok=True)
+            (Path(folder) / name).write_bytes(other)
+        return load(Path(folder) / "file.msgpack").digest
+
+
 def index(rows: Mapping[str, Mapping[str, Any]]) -> bytes:
     """An index file: a line for each vector."""
     lines = [f"  {json.dumps(name)}: {json.dumps(row, ensure_ascii=False)}" for name, row in sorted(rows.items())]
@@ -115,7 +126,7 @@ def files() -> dict[str, bytes]:
     for name, (what, data, canonical) in good().items():
         made[f"good/{name}.msgpack"] = data
         made[f"good/{name}.json"] = json_text(split(data).header).encode()
-        described[name] = {"canonical": canonical, "shows": what}
+        described[name] = {"canonical": canonical, "digest": digest_of(data), "shows": what}
     made |= {f"good/{path}": data for path, data in external().items()}
     made["good/index.json"] = index(described)
     refused: dict[str, Mapping[str, Any]] = {}
