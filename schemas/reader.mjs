@@ -18,7 +18,7 @@ function list(program) {
   const digests = new Digests(program);
   for (const [name, index] of header.entries) {
     const { inputs, outputNames, outTypes, nodes } = header.graphs[index];
-    console.log(`${name}${name === header.main ? " (main)" : ""}: ${nodes.length} nodes, digest ${digests.graph(index)}`);
+    console.log(`${name}${name === program.main ? " (main)" : ""}: ${nodes.length} nodes, digest ${digests.graph(index)}`);
     for (const { name: input, type } of inputs) {
       console.log(`  in   ${input}: ${typeText(type)}${header.defaults.has(input) ? " (has a default)" : ""}`);
     }

@@ -34,6 +34,7 @@ from rax.format.wire import (
 MAGIC = "rax"
 FIXED_ITEMS = 4
 _START_BYTES = 32
+"""More than the first two items ever take."""
 _CHECKSUM_HEADER = pack_bin_header(hashlib.sha256().digest_size)
 Places = Mapping[int, tuple[str, list[tuple[int, int]]]]
 """For rows of the tensor table, the path of another file and the segments ``(offset, nbytes)`` in it."""
@@ -156,9 +157,9 @@ def read_start(file: mmap) -> tuple[int, int]:
     try:
         items, magic = start.array_header(), start.value()
         version = start.value() if magic == MAGIC else None
-    except OutOfData:
-        refuse("truncated", "the file ends in its first bytes", f"byte {len(head)}")
-    except INVALID:
+    except (OutOfData, *INVALID) as error:
+        if isinstance(error, OutOfData) and len(head) < _START_BYTES:
+            refuse("truncated", "the file ends in its first bytes", f"byte {len(head)}")
         refuse("not-rax", "the file is not a rax file", "byte 0")
     if type(version) is not int or version < 1:
         refuse("not-rax", "the file is not a rax file", "byte 0")

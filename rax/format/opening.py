@@ -36,7 +36,7 @@ class Opened:
     view: memoryview
 
     def others(self) -> list[memoryview]:
-        """The other files that hold tensors, mapped.
+        """The other files that hold tensors, mapped; one of which nothing is needed is not opened.
 
         Raises:
             FormatError: one is absent, out of reach, or too short for what is said to lie in it.
@@ -48,11 +48,14 @@ class Opened:
         views: list[memoryview] = []
         for number, (path, nbytes) in enumerate(zip(self.header.files, needed, strict=True)):
             where = f"files[{number}]"
+            if not nbytes:
+                views.append(memoryview(b""))
+                continue
             with open_beside(self.folder, path, where) as file:
                 size = os.fstat(file.fileno()).st_size
                 if size < nbytes:
                     refuse("external", f"the file of tensors {path!r} has {size} bytes, not {nbytes} or more", where)
-                views.append(memoryview(memory_of(file, size, 0) if nbytes else b"").toreadonly())
+                views.append(memoryview(memory_of(file, size, 0)).toreadonly())
         return views
 
 

@@ -95,6 +95,10 @@ function checkNode(node, op, graph, header) {
     if (!(error instanceof Refusal || error instanceof FormatError)) throw error;
     refuse("op-refused", `${op.name}: ${error.message}`, node.where);
   }
+  const results = op.body === null && !types ? LIST.get(op.name).results : null;
+  if (results !== null && results !== node.types.length) {
+    refuse("wrong-type", `${op.name} gives ${results} results; the file says ${node.types.length}`, node.where);
+  }
   if (types && (types.length !== node.types.length || types.some((type, n) => !sameType(type, node.types[n])))) {
     const [has, said] = [types, node.types].map((each) => each.map(typeText).join(", "));
     refuse("wrong-type", `${op.name} gives ${has}; the file says ${said}`, node.where);
@@ -116,6 +120,14 @@ function inferred(op, operands, header) {
 export class Program {
   constructor(raw, header, tensors) {
     Object.assign(this, { raw, header, tensors });
+  }
+
+  // The name of the entry that runs when none is named, or null.
+  get main() {
+    const { main, entries } = this.header;
+    if (main !== null) return main;
+    if (entries.has("main")) return "main";
+    return entries.size === 1 ? [...entries.keys()][0] : null;
   }
 
   // The outputs of an entry by name, run on its example's inputs and the file's defaults.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +52,20 @@ def deep_quotient(depth: int) -> Any:
     return size
 
 
+def joined_minima(count: int) -> Any:
+    """Two minima of so many names each, which make one."""
+    left, right = [functools.reduce(lambda a, b: ["min", a, b], [f"{c}{n}" for n in range(count)]) for c in "ab"]
+    return ["min", left, right]
+
+
+def multiplied(depth: int) -> Any:
+    """A product of a sum and a minimum in which is such a product: each makes the text eight times as long."""
+    size: Any = "n"
+    for step in range(depth):
+        size = ["*", ["+", *"abcdefgh"], ["min", size, f"m{step}"]]
+    return size
+
+
 OP = {"cond": 2, "scan": 3, "cast": 4, "reshape": 5}
 DIM = ("types", 5, 1, 0)
 
@@ -97,6 +112,10 @@ CHANGES: dict[str, tuple[Change, str, str, str]] = {
     "a size that lengthens": (
         put(*DIM)(["*", ["+", "a", "b"], *["c"] * 300]), "total", "types[5][1][0]", "512 items, multiplied out",
     ),
+    "a size that explodes inside": (
+        put(*DIM)(multiplied(12)), "total", "types[5][1][0]", "512 items, multiplied out",
+    ),
+    "minima that join": (put(*DIM)(joined_minima(20)), "total", "types[5][1][0]", "nests min more than 32 deep"),
     "a size that comes to less than 0": (
         put(*DIM)(["+", 1, -2]), "bad-dim", "types[5][1][0]", "a size of a shape comes to -1",
     ),

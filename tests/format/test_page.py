@@ -46,7 +46,7 @@ BOUNDS = {
     "levels of arrays in a size, as it stands and multiplied out": limits.MAX_DIM_DEPTH,
     "terms of a size, multiplied out": limits.MAX_DIM_TERMS,
     "quotients, minima and maxima inside each other": MAX_DIM_DEPTH,
-    "ints, names and operators in all different sizes of a file": limits.MAX_FILE_DIM_ITEMS,
+    "ints, names, operators in the sizes of a file that differ; no ints in shapes": limits.MAX_FILE_DIM_ITEMS,
     "levels of a tree": limits.MAX_TREE_DEPTH,
     "items of a tree, counting a child each time it is named": limits.MAX_TREE_ITEMS,
     "children of a row of `trees`": limits.MAX_TREE_ITEMS,

@@ -95,6 +95,7 @@ def unneeded(header: Header) -> None:
     header["origins"].append(["nowhere.py:1 in f", ["a", "b"]])
     header["tensors"].append([len(header["types"]), b"\x07"])
     header["types"].append(["uint8", []])
+    header["files"].append("nowhere.bin")
     header["ops"].append(["frobnicate", 7, {"x": [None, {"float": "nan"}]}])
     header["graphs"].append({
         "constants": [], "in_tree": len(header["trees"]), "inputs": [], "nodes": [], "origins": [],
@@ -217,7 +218,8 @@ VARIANTS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "keys-turned": ("maps whose keys descend", lambda: changed(whole(), turn)),
     "rows-moved": ("types in another order, one of them unused", lambda: changed(whole(), shift)),
     "rows-repeated": ("rows twice", lambda: changed(whole(), repeat)),
-    "rows-unneeded": ("rows that nothing needs, one of them an unknown operation", lambda: changed(whole(), unneeded)),
+    "rows-unneeded": (
+        "rows that nothing needs, as an unknown operation, an absent file", lambda: changed(whole(), unneeded)),
     "nodes-in-another-order": ("nodes that do not come depth first", lambda: changed(pair(), unordered)),
     "nodes-unneeded": ("nodes twice, and nodes that no output needs", lambda: changed(pair(), unused)),
     "segments-several": ("a tensor in three segments", lambda: split_tensor(shared(), 64, 64)),
