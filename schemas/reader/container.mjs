@@ -7,6 +7,7 @@ import { Values, refuse, settle } from "./wire.mjs";
 
 export const VERSION = 1;
 const CHECKSUM_BYTES = 32;
+const START_BYTES = 5 + 8 + 9; // the most that the array's header and the first two items take
 
 export const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
 
@@ -21,11 +22,13 @@ function readStart(bytes) {
   return [Buffer.from(bytes.subarray(1, 1 + width)).readUIntBE(0, width), 1 + width];
 }
 
-function startValue(values) {
+// One of the first two values; undefined if there is none that a rax file could have.
+function startValue(values, bytes) {
   try {
     return values.next();
   } catch (error) {
-    return error.code === "truncated" ? refuse(error.code, error.what, error.where) : undefined;
+    if (error.code === "truncated" && bytes.length < START_BYTES) throw error;
+    return undefined;
   }
 }
 
@@ -33,8 +36,8 @@ function startValue(values) {
 export function readContainer(bytes) {
   const [items, offset] = readStart(bytes);
   const values = new Values(bytes, offset);
-  const magic = startValue(values);
-  const version = magic === "rax" ? startValue(values) : undefined;
+  const magic = startValue(values, bytes);
+  const version = magic === "rax" ? startValue(values, bytes) : undefined;
   if (!isInt(version) || version < 1) refuse("not-rax", "the file is not a rax file", "byte 0");
   if (version > VERSION) {
     refuse("newer-version", `the file has format version ${version}; this reader knows ${VERSION}`, `byte ${values.position}`);

@@ -148,9 +148,7 @@ function divideFloats(x, y) {
   return [Math.round((x - rest) / y), rest === 0 ? 0 * y : rest];
 }
 
-function power(x, y) {
-  return x === 1 ? 1 : x ** y;
-}
+const power = (x, y) => (x === 1 ? 1 : x ** y);
 
 // Movers and their types.
 

@@ -397,6 +397,9 @@ BYTES: dict[str, tuple[bytes, str, str, str]] = {
     "another array": (pack([1, 2, 3]), "not-rax", "byte 0", "the file is not a rax file"),
     "another magic": (GOOD.replace(b"rax", b"rex", 1), "not-rax", "byte 0", "the file is not a rax file"),
     "version 0": (GOOD.replace(b"rax\x01", b"rax\x00", 1), "not-rax", "byte 0", "the file is not a rax file"),
+    "a long version": (
+        GOOD.replace(b"rax\x01", b"rax\xdd" + b"\xff" * 4, 1), "not-rax", "byte 0", "the file is not a rax file",
+    ),
     "version true": (GOOD.replace(b"rax\x01", b"rax\xc3", 1), "not-rax", "byte 0", "the file is not a rax file"),
     "version 2": (
         GOOD.replace(b"rax\x01", b"rax\x02", 1), "newer-version", "byte 5", "version 2; this rax reads version 1",
