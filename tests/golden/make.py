@@ -17,7 +17,8 @@ import numpy as np
 
 import rax
 import rax.numpy as rnp
-from rax.format.files import save
+from rax.cli import ops
+from rax.format.files import load, save
 from rax.ir.graph import Graph
 from rax.ir.node import Literal, Value, constant, new_input
 from rax.ir.program import Example, Program
@@ -235,17 +236,24 @@ FILES: dict[str, Callable[[], Program]] = {
     "own_operation": own_operation,
     "weights_elsewhere": weights_elsewhere,
 }
+MOST_TEXT_BYTES = 1 << 14
+"""Files up to this size stand there as text too."""
 EXTERNAL = {"weights_elsewhere": ("training.msgpack", "weights.safetensors")}
 
 
 def main(folder: Path) -> None:
     """Write every file that is not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
+    listed = folder / "ops.json"
+    if not listed.exists():
+        listed.write_text("\n".join(ops.listed()) + "\n", encoding="utf-8")
     for name, build in FILES.items():
         path = folder / f"{name}.msgpack"
         made = build()
         if not path.exists():
             save(made, path, external=EXTERNAL.get(name, ()))
+        if not path.with_suffix(".txt").exists() and path.stat().st_size < MOST_TEXT_BYTES:
+            path.with_suffix(".txt").write_text(f"{load(path)}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
