@@ -1,0 +1,108 @@
+"""What must hold of any bytes given as a file, and the limits of time and memory it must hold within."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import resource
+import signal
+from collections.abc import Generator
+from pathlib import Path
+from typing import NoReturn
+
+from rax.format.files import describe, load
+from rax.ir.errors import FormatError
+from tests.format.build import to_bytes
+
+SECONDS = 1.0
+"""The time of the processor that one file of ordinary size may take."""
+BYTES = 2**28
+"""The memory that it may take."""
+LONGEST_ERROR = 8192
+PAGE = Path(__file__).parents[2] / "schemas" / "FORMAT.md"
+CODES = frozenset(
+    code
+    for row in PAGE.read_text(encoding="utf-8").split("\n## Errors")[1].split("\n## ")[0].splitlines()
+    if row.startswith("| `")
+    for code in re.findall(r"`([a-z-]+)`", row.split("|")[1])
+)
+"""The codes of errors, as the page of the format lists them."""
+EXHAUSTION = ("MemoryError", "RecursionError", "maximum recursion", "integer string conversion")
+LOADS = "loads"
+
+
+class Hang(BaseException):
+    """A file took longer than it may."""
+
+
+@contextlib.contextmanager
+def limits(seconds: float = SECONDS, nbytes: int = BYTES) -> Generator[None]:
+    """Within the block, raise :class:`Hang` past a time of the processor, ``MemoryError`` past an amount of memory.
+
+    To be used in a process of its own, or for one check: the memory is that of the address space.
+    """
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (address_space() + nbytes, before[1]))
+    signal.signal(signal.SIGPROF, _hang)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _hang(*_: object) -> NoReturn:
+    raise Hang
+
+
+def address_space() -> int:
+    """The bytes of this process's address space."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    return pages * resource.getpagesize()
+
+
+def examine(data: bytes, path: Path) -> str:
+    """Load bytes as a file, and hold what comes of it to what a reader promises.
+
+    Args:
+        data: the bytes.
+        path: where to write them.
+
+    Returns:
+        The code of the error, or ``"loads"``.
+
+    Raises:
+        BaseException: of any kind: the reader has a defect.
+    """
+    path.write_bytes(data)
+    described = LOADS
+    try:
+        describe(path)
+    except FormatError as error:
+        described = checked(error)
+    try:
+        program = load(path)
+    except FormatError as error:
+        code = checked(error)
+        assert described in (LOADS, code), f"described as {described}, loaded as {code}"
+        return code
+    assert described == LOADS, f"loads, but is described as {described}"
+    for graph in program.values():
+        assert str(graph).startswith("graph (")
+        assert repr(graph)
+    again = to_bytes(program)
+    path.write_bytes(again)
+    assert to_bytes(load(path)) == again, "what was saved is saved as other bytes when it is loaded"
+    return LOADS
+
+
+def checked(error: FormatError) -> str:
+    """The code of an error that says what it must, and not at length."""
+    text = str(error)
+    assert error.code in CODES, f"the page does not list the code {error.code!r}"
+    assert error.what
+    assert error.where or error.code == "limit", f"an error without a place: {text}"
+    assert len(text) <= LONGEST_ERROR, f"an error of {len(text)} characters: {text[:200]}"
+    assert not any(word in text for word in EXHAUSTION), text
+    return error.code
