@@ -12,12 +12,15 @@ from rax.format.limits import (
     MAX_ATTRIBUTE_ITEMS,
     MAX_ATTRIBUTES,
     MAX_ROWS,
+    MAX_SHOWN,
     as_index,
     as_int,
     as_map,
     as_text,
     in_total,
+    kind_of,
     refuse,
+    shown,
 )
 from rax.format.sizes import SizeReader
 from rax.ir.types import DTYPES, DType, TensorType
@@ -41,8 +44,9 @@ class TensorIndex:
 
 def read_dtype(value: object, where: str) -> DType:
     """The dtype of a name."""
-    dtype = DTYPES.get(as_text(value, where))
-    return refuse("unknown-dtype", f"there is no dtype {value!r}", where) if dtype is None else dtype
+    name = as_text(value, where)
+    dtype = DTYPES.get(name)
+    return refuse("unknown-dtype", f"there is no dtype {shown(name)}", where) if dtype is None else dtype
 
 
 class AttributeReader:
@@ -63,7 +67,7 @@ class AttributeReader:
     def read(self, value: object, where: str) -> dict[str, Any]:
         """The attributes by name; graphs and tensors as their rows."""
         attributes = as_map(value, where, MAX_ATTRIBUTES)
-        return {key: self._item(item, f"{where}.{key}", 0) for key, item in attributes.items()}
+        return {key: self._item(item, f"{where}.{key[:MAX_SHOWN]}", 0) for key, item in attributes.items()}
 
     def _item(self, value: object, where: str, depth: int) -> Any:
         self._items += 1
@@ -84,7 +88,7 @@ class AttributeReader:
         if len(tagged) != 1:
             refuse("bad-value", f"the map of an attribute has one key, not {len(tagged)}", where)
         ((tag, item),) = tagged.items()
-        return self._tagged(tag, item, f"{where}.{tag}")
+        return self._tagged(tag, item, f"{where}.{tag[:MAX_SHOWN]}")
 
     def _tagged(self, tag: str, item: object, where: str) -> Any:
         if tag == "dtype":
@@ -100,4 +104,5 @@ class AttributeReader:
             return GraphIndex(self.graphs[-1])
         if tag == "float" and type(item) is str and item in FLOATS:
             return FLOATS[item]
-        return refuse("bad-value", f"there is no such attribute as {tag!r}: {item!r}"[:200], where)
+        what = item if type(item) is int else shown(item) if type(item) is str else kind_of(item)
+        return refuse("bad-value", f"there is no such attribute as {shown(tag)}: {what}", where)

@@ -7,16 +7,17 @@ from typing import Any, NoReturn
 
 from rax.format.attributes import GraphIndex, TensorIndex
 from rax.format.header import GraphRow, Header, OpRow
-from rax.format.limits import refuse
+from rax.format.limits import refuse, shown
 from rax.ir import services, trail
 from rax.ir.attributes import make_op
-from rax.ir.errors import RaxError
+from rax.ir.errors import FormatError, RaxError, some
 from rax.ir.graph import Graph
 from rax.ir.node import Literal, Node, Value, constant, new_input
 from rax.ir.op import Op, map_attribute
 from rax.ir.program import Example, Program
 from rax.ir.rebuild import rebuild
 from rax.ir.trail import NOWHERE, Origin
+from rax.ir.types import TensorType
 
 Registry = Mapping[str, type[Op]]
 _LONGEST_REASON = 1000
@@ -53,7 +54,7 @@ def build_program(header: Header, literals: Sequence[Literal], registry: Registr
             main=header.main,
         )
     except RaxError as error:
-        refuse("bad-program", error.what, "header", error.fix)
+        refuse("bad-program", error.what[:_LONGEST_REASON], "header", error.fix[:_LONGEST_REASON])
 
 
 class _Builder:
@@ -63,6 +64,7 @@ class _Builder:
         self.registry = registry
         self.graphs: list[Graph] = []
         self.ops: dict[int, Op] = {}
+        self.inferred: dict[tuple[int, tuple[TensorType, ...]], tuple[TensorType, ...]] = {}
 
     def graph(self, row: GraphRow, where: str) -> Graph:
         """A graph; those before it are built."""
@@ -76,17 +78,17 @@ class _Builder:
                 op = self.ops[number] = self.op(self.header.ops[number], f"ops[{number}]")
             count = len(values)
             operands = [leaves[~ref] if ref < 0 else values[count - ref] for ref in refs]
-            try:
-                node = rebuild(op, operands)
-            except Exception as error:  # noqa: BLE001  # a rule may raise anything on what no front end makes
-                _refused("op-refused", op, error, f"{where}.nodes[{place}]")
+            given = tuple([value.type for value in operands])
+            types = self.inferred.get((number, given))
+            if types is None:
+                types = self.inferred[number, given] = infer(op, given, f"{where}.nodes[{place}]")
+            node = rebuild(op, operands, types)
             outputs = node.outputs
             nodes.append(node)
-            types = tuple([value.type for value in outputs])
             if types != due:
                 name = self.header.ops[number].name
-                has, said = ", ".join(map(str, types)), ", ".join(map(str, due))
-                refuse("wrong-type", f"{name} gives {has}; the file says {said}", f"{where}.nodes[{place}]")
+                what = f"{name} gives {some(types)}; the file says {some(due)}"
+                refuse("wrong-type", what[:_LONGEST_REASON], f"{where}.nodes[{place}]")
             values += outputs
         count = len(values)
         outputs = [leaves[~ref] if ref < 0 else values[count - ref] for ref in row.outputs]
@@ -113,7 +115,7 @@ class _Builder:
             return self.foreign(row, self.graphs[row.body])
         code = "unknown-op" if cls is None else "op-version"
         known = "unknown" if cls is None else f"known as of format version {cls.since}"
-        what = f"the operation {row.name!r} of format version {row.since} is {known}"
+        what = f"the operation {shown(row.name)} of format version {row.since} is {known}"
         return refuse(code, what, where, fix="install a newer rax")
 
     def known(self, cls: type[Op], row: OpRow, where: str) -> Op:
@@ -136,6 +138,16 @@ class _Builder:
         if isinstance(item, GraphIndex):
             return self.graphs[item.row]
         return self.literals[item.row] if isinstance(item, TensorIndex) else item
+
+
+def infer(op: Op, operands: tuple[TensorType, ...], where: str) -> tuple[TensorType, ...]:
+    """The types of an operation's results; not kept beyond the file, as those of what is traced are."""
+    try:
+        return op.checked(operands)
+    except FormatError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a rule may raise anything on what no front end makes
+        return _refused("op-refused", op, error, where)
 
 
 def _refused(code: str, op: Op | type[Op], error: Exception, where: str) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +13,7 @@ from rax.format.container import Layout, Places, lay_out
 from rax.format.decode import Registry, build_program
 from rax.format.encode import ProgramWriter
 from rax.format.header import GraphRow, Header, read_header
-from rax.format.limits import refuse
+from rax.format.limits import bounded_work, refuse
 from rax.format.opening import PathLike, open_file
 from rax.format.outside import Outside
 from rax.format.tensors import read_tensor
@@ -94,7 +94,8 @@ def encode(program: Program | Graph, outside: Callable[[ProgramWriter], Places] 
             refuse("limit", "an int has more than 64 bits")
         except UnicodeEncodeError as error:
             refuse("bad-text", f"{error.object!r} is not Unicode text: it holds a lone surrogate")
-        read_header(unpack(layout.header))
+        with bounded_work(len(layout.header)):
+            read_header(unpack(layout.header))
     return layout
 
 
@@ -144,7 +145,8 @@ def load(path: PathLike, *, registry: Registry | None = None, verify: bool | Non
             return sum(nbytes for _, nbytes in rows[number].segments) if verify else 0
 
         literals = spread(read, range(len(rows)), work)
-        return build_program(opened.header, literals, known)
+        with bounded_work(opened.header_bytes):
+            return build_program(opened.header, literals, known)
 
 
 @dataclass(frozen=True)
@@ -233,18 +235,29 @@ def describe(path: PathLike) -> Description:
         version=opened.version,
         nbytes=len(opened.view),
         main=header.main,
-        entries={name: _entry(header, name, header.graphs[row]) for name, row in header.entries.items()},
+        entries=_entries(header),
         defaults={name: header.tensors[row].type for name, row in header.defaults.items()},
         tensors=tuple(tensors),
         ops=dict(sorted(counts.items())),
     )
 
 
-def _entry(header: Header, name: str, graph: GraphRow) -> EntryDescription:
+def _entries(header: Header) -> dict[str, EntryDescription]:
+    """What the header says of each entry; entries of one graph share what is said of it."""
+    shared: dict[int, EntryDescription] = {}
+    described: dict[str, EntryDescription] = {}
+    for name, row in header.entries.items():
+        if row not in shared:
+            shared[row] = _entry(header, header.graphs[row])
+        described[name] = replace(shared[row], has_example=name in header.examples)
+    return described
+
+
+def _entry(header: Header, graph: GraphRow) -> EntryDescription:
     return EntryDescription(
         inputs=dict(graph.inputs),
         outputs=dict(zip(graph.output_names, graph.out_types, strict=True)),
         nodes=len(graph.nodes),
         optional=frozenset(label for label, _ in graph.inputs if label in header.defaults),
-        has_example=name in header.examples,
+        has_example=False,
     )

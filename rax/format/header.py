@@ -19,6 +19,7 @@ from rax.format.limits import (
     in_total,
     kind_of,
     refuse,
+    shown,
 )
 from rax.format.paths import read_paths
 from rax.format.sizes import SizeReader
@@ -119,6 +120,7 @@ class _Reader:
         self.tensors = [self._tensor(row, f"tensors[{n}]") for n, row in rows]
         self.graph_count = len(as_array(table["graphs"], "graphs", limits.MAX_GRAPHS))
         self.ops = [self._op(row, f"ops[{n}]") for n, row in enumerate(as_array(table["ops"], "ops", MAX_ROWS))]
+        self.held: dict[int, tuple[int, int]] = {}
         self.depths: list[int] = []
         self.weights: list[int] = []
         self.graphs = [self._graph(row, n) for n, row in enumerate(table["graphs"])]
@@ -128,14 +130,15 @@ class _Reader:
         main = self.raw["main"]
         raw_entries = as_map(self.raw["entries"], "entries", limits.MAX_ENTRIES)
         entries = {
-            name: as_index(row, self.graph_count, "graphs", f"entries[{name!r}]") for name, row in raw_entries.items()
+            name: as_index(row, self.graph_count, "graphs", f"entries[{shown(name)}]")
+            for name, row in raw_entries.items()
         }
         examples = as_map(self.raw["examples"], "examples", limits.MAX_ENTRIES)
         return Header(
             main=None if main is None else as_text(main, "main"),
             entries=entries,
             defaults=self._named(self.raw["defaults"], "defaults"),
-            examples={name: self._example(row, f"examples[{name!r}]") for name, row in examples.items()},
+            examples={name: self._example(row, f"examples[{shown(name)}]") for name, row in examples.items()},
             files=self.files,
             graphs=self.graphs,
             ops=self.ops,
@@ -286,15 +289,26 @@ class _Reader:
         """Check that graphs refer to earlier ones, and how deep and large they are when run through."""
         depth, weight = 1, nodes
         for op, times in used.items():
-            for held in self.ops[op].graphs:
-                if held >= graph:
-                    refuse("forward-reference", f"ops[{op}] holds graphs[{held}], which does not come before", where)
-                depth = max(depth, 1 + self.depths[held])
-                weight += times * self.weights[held]
+            if self.ops[op].graphs:
+                below, inside = self._held(op, graph, where)
+                depth = max(depth, 1 + below)
+                weight += times * inside
         in_total(depth, limits.MAX_GRAPH_DEPTH, "levels of graphs inside graphs", where)
         in_total(weight, limits.MAX_EXPANDED_NODES, "nodes, counting held graphs each time", where)
         self.depths.append(depth)
         self.weights.append(weight)
+
+    def _held(self, op: int, graph: int, where: str) -> tuple[int, int]:
+        """How deep the graphs are that an operation holds, and how large, found out once."""
+        known = self.held.get(op)
+        if known is None:
+            held = self.ops[op].graphs
+            latest = max(held)
+            if latest >= graph:
+                refuse("forward-reference", f"ops[{op}] holds graphs[{latest}], which does not come before", where)
+            depth, weight = max(self.depths[row] for row in held), sum(self.weights[row] for row in held)
+            known = self.held[op] = (depth, weight)
+        return known
 
     def _tensor_indices(self, value: object, where: str) -> list[int]:
         items = as_array(value, where, MAX_ROWS)
@@ -302,13 +316,15 @@ class _Reader:
 
     def _named(self, value: object, where: str) -> dict[str, int]:
         items = as_map(value, where, MAX_ROWS)
-        return {name: as_index(row, len(self.tensors), "tensors", f"{where}[{name!r}]") for name, row in items.items()}
+        return {
+            name: as_index(row, len(self.tensors), "tensors", f"{where}[{shown(name)}]") for name, row in items.items()
+        }
 
     def _example(self, value: object, where: str) -> ExampleRow:
         display, inputs, outputs = as_record(value, where, EXAMPLE_KEYS)
         hints = as_map(display, f"{where}.display", MAX_ROWS)
-        shown = {name: as_text(hint, f"{where}.display[{name!r}]") for name, hint in hints.items()}
-        return ExampleRow(self._named(inputs, f"{where}.inputs"), self._named(outputs, f"{where}.outputs"), shown)
+        ways = {name: as_text(hint, f"{where}.display[{shown(name)}]") for name, hint in hints.items()}
+        return ExampleRow(self._named(inputs, f"{where}.inputs"), self._named(outputs, f"{where}.outputs"), ways)
 
 
 def read_header(raw: object) -> Header:

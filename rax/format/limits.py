@@ -6,8 +6,10 @@ part of the format: a version may raise them, never lower them.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn, cast
 
+from rax.ir import dims
 from rax.ir.errors import FormatError
 
 MAX_HEADER_BYTES = 2**26
@@ -37,7 +39,10 @@ MAX_DIM_DEPTH = 100
 MAX_DIM_ITEMS = 512
 MAX_DIM_TERMS = 128
 MAX_FILE_DIM_ITEMS = 2**15
+DIM_WORK = 2**17
+DIM_WORK_PER_BYTE = 4
 MAX_INLINE_BYTES = 64
+MAX_SHOWN = 80
 ALIGNMENT = 64
 MAX_SEGMENT_BYTES = 2**32 - ALIGNMENT
 
@@ -59,6 +64,20 @@ def in_total(count: int, most: int, what: str, where: str) -> None:
         refuse("total", f"{what}: {count}, where at most {most} are allowed", where)
 
 
+def bounded_work(nbytes: int) -> AbstractContextManager[None]:
+    """Within the block, bound the arithmetic on sizes that a header of so many bytes may cost."""
+
+    def stop() -> NoReturn:
+        refuse("total", "the symbolic sizes of the file take too much work to compare", "header")
+
+    return dims.bounded_work(DIM_WORK + DIM_WORK_PER_BYTE * nbytes, stop)
+
+
+def shown(text: str) -> str:
+    """A text of a file, as a part of a place or an error: long ones are cut."""
+    return repr(text) if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]!r}…"
+
+
 def kind_of(value: object) -> str:
     """What a decoded msgpack value is, in msgpack's words."""
     names: dict[type, str] = {
@@ -73,7 +92,8 @@ def as_int(value: object, where: str, low: int = 0, high: int = MAX_INT) -> int:
     if type(value) is not int:
         refuse("wrong-kind", f"an int is due, not {kind_of(value)}", where)
     if not low <= value <= high:
-        refuse("limit", f"{value} is not between {low} and {high}", where)
+        shown = value if value.bit_length() <= 64 else f"an int of {value.bit_length()} bits"
+        refuse("limit", f"{shown} is not between {low} and {high}", where)
     return value
 
 
@@ -127,5 +147,5 @@ def as_record(value: object, where: str, keys: tuple[str, ...]) -> list[Any]:
             refuse("missing-key", f"the key {key!r} is missing", where)
     for key in items:
         if key not in keys:
-            refuse("unknown-key", f"the key {key!r} is unknown", where)
+            refuse("unknown-key", f"the key {shown(key)} is unknown", where)
     return [items[key] for key in keys]

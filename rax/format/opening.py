@@ -12,7 +12,7 @@ from typing import IO, cast
 
 from rax.format.container import check_segments, read_raw_header, read_start
 from rax.format.header import Header, read_header
-from rax.format.limits import refuse
+from rax.format.limits import bounded_work, refuse, shown
 from rax.format.paths import open_beside
 from rax.format.versions import upgrade
 
@@ -27,12 +27,14 @@ class Opened:
         folder: where it lies.
         version: its format version.
         header: its rows.
+        header_bytes: how many bytes the file has up to its first segment.
         view: all its bytes.
     """
 
     folder: Path
     version: int
     header: Header
+    header_bytes: int
     view: memoryview
 
     def others(self) -> list[memoryview]:
@@ -54,7 +56,8 @@ class Opened:
             with open_beside(self.folder, path, where) as file:
                 size = os.fstat(file.fileno()).st_size
                 if size < nbytes:
-                    refuse("external", f"the file of tensors {path!r} has {size} bytes, not {nbytes} or more", where)
+                    what = f"the file of tensors {shown(path)} has {size} bytes, not {nbytes} or more"
+                    refuse("external", what, where)
                 views.append(memoryview(memory_of(file, size, 0)).toreadonly())
         return views
 
@@ -80,10 +83,11 @@ def open_file(path: PathLike, read_bytes: int) -> Opened:
         memory = memory_of(file, size, read_bytes)
     items, version = read_start(memory)
     raw, position = read_raw_header(memory)
-    header = read_header(upgrade(raw, version))
+    with bounded_work(position):
+        header = read_header(upgrade(raw, version))
     view = memoryview(memory).toreadonly()
     check_segments(view, position, items, header.tensors)
-    return Opened(Path(os.path.realpath(place)).parent, version, header, view)
+    return Opened(Path(os.path.realpath(place)).parent, version, header, position, view)
 
 
 def memory_of(file: IO[bytes], size: int, read_bytes: int) -> mmap.mmap:

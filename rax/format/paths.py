@@ -29,7 +29,7 @@ def read_paths(value: object) -> list[str]:
     for number, item in enumerate(as_array(value, "files", MAX_FILES)):
         path = check_path(as_text(item, f"files[{number}]", MAX_PATH), f"files[{number}]")
         if path in paths:
-            refuse("bad-path", f"the path {path!r} comes twice", f"files[{number}]")
+            refuse("bad-path", f"the path {path[:200]!r} comes twice", f"files[{number}]")
         paths[path] = None
     return list(paths)
 
@@ -67,12 +67,14 @@ def open_beside(folder: Path, path: str, where: str) -> IO[bytes]:
     except OSError as error:
         link = error.errno in (errno.ELOOP, errno.ENOTDIR)
         why = "a link, or no folder, is on the way to it" if link else error.strerror
-        refuse("external", f"the file of tensors {path!r} cannot be opened: {why}", where, f"it is due in {folder}")
+        refuse(
+            "external", f"the file of tensors {path[:200]!r} cannot be opened: {why}", where, f"it is due in {folder}"
+        )
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         os.close(descriptor)
         what = "has a second name (a hard link)" if stat.S_ISREG(status.st_mode) else "is no regular file"
-        refuse("external", f"the file of tensors {path!r} {what}", where, f"put a copy into {folder}")
+        refuse("external", f"the file of tensors {path[:200]!r} {what}", where, f"put a copy into {folder}")
     return os.fdopen(descriptor, "rb")
 
 

@@ -16,6 +16,7 @@ from rax.format.limits import (
     in_total,
     kind_of,
     refuse,
+    shown,
 )
 from rax.ir.tree import ARGUMENTS, DATA, DICT, LEAF, LEAF_TREE, LIST, NAMED, NONE, NONE_TREE, ORDERED, TUPLE, Key, Tree
 
@@ -46,9 +47,13 @@ class TreeWriter:
     def __init__(self) -> None:
         self.rows: list[list[Any]] = []
         self._known: dict[tuple[Any, ...], int] = {}
+        self._met: dict[int, tuple[Tree, int]] = {}
 
     def add(self, tree: Tree, depth: int = 0) -> int:
         """The index of a tree's row; its children's rows come before it."""
+        met = self._met.get(id(tree))  # one tree may be the child of many
+        if met is not None:
+            return met[1]
         in_total(depth, MAX_TREE_DEPTH, "levels of a tree", "trees")
         children = [self.add(child, depth + 1) for child in tree.children]
         keys = tuple((type(key), key) for key in tree.keys)  # True and 1 are equal, and are different keys
@@ -57,6 +62,7 @@ class TreeWriter:
             row: list[Any] = [tree.kind, children, list(tree.keys), tree.name]
             self._known[known] = len(self.rows)
             self.rows.append(row[: ROW_LENGTHS[tree.kind]])
+        self._met[id(tree)] = tree, self._known[known]
         return self._known[known]
 
 
@@ -86,7 +92,8 @@ def _read_row(value: object, number: int, where: str) -> tuple[str, list[int], t
     row = as_array(value, where, MAX_ROWS)
     kind = as_text(row[0], f"{where}[0]") if row else ""
     if kind not in ROW_LENGTHS:
-        refuse("bad-value", f"there is no kind of tree {kind!r}", where, fix=f"the kinds are {', '.join(ROW_LENGTHS)}")
+        fix = f"the kinds are {', '.join(ROW_LENGTHS)}"
+        refuse("bad-value", f"there is no kind of tree {shown(kind)}", where, fix)
     as_array(row, where, len(row), ROW_LENGTHS[kind])
     if len(row) == 1:
         return kind, [], (), ""
@@ -126,7 +133,7 @@ def _field(value: object, kind: str, where: str) -> str:
     """A name that a class may be given or may give a field."""
     name = as_text(value, where)
     if not NAME.fullmatch(name) or name in KEYWORDS or (kind == NAMED and name.startswith("_")):
-        refuse("bad-value", f"{name!r} cannot name a class or a field", where)
+        refuse("bad-value", f"{shown(name)} cannot name a class or a field", where)
     if not name.isidentifier():
-        refuse("bad-tree", f"{name!r} holds a character that is no letter, digit or mark of a word", where)
+        refuse("bad-tree", f"{shown(name)} holds a character that is no letter, digit or mark of a word", where)
     return name

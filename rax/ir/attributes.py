@@ -9,11 +9,14 @@ import typing
 from collections.abc import Mapping
 from typing import Any, cast
 
-from rax.ir.errors import TypeInferenceError
+from rax.ir.dims import Dim
+from rax.ir.errors import TypeInferenceError, some
 from rax.ir.op import Op
+from rax.ir.types import DType
 
 MISFIT = object()
 """What :func:`fit` gives for a value that cannot have the type."""
+_LONGEST = 200
 
 
 @functools.cache
@@ -60,6 +63,16 @@ def _fit_tuple(value: Any, parts: tuple[Any, ...]) -> Any:
     return MISFIT if any(item is MISFIT for item in fitting) else fitting
 
 
+def _shown(value: Any) -> str:
+    """An attribute in an error: what is long in one line or has none is named by what it is."""
+    if type(value) is tuple:
+        items = cast("tuple[Any, ...]", value)
+        return f"({some(items, text=_shown)}{',' * (len(items) == 1)})"
+    if value is None or isinstance(value, (bool, int, float, str, Dim, DType)):
+        return repr(value)[:_LONGEST]
+    return f"a {type(value).__name__}"
+
+
 def make_op(cls: type[Op], attributes: Mapping[str, Any]) -> Op:
     """The operation with these attributes.
 
@@ -79,10 +92,10 @@ def make_op(cls: type[Op], attributes: Mapping[str, Any]) -> Op:
     for name, value in attributes.items():
         if name not in due:
             known = f"it has {', '.join(due)}" if due else "it has none"
-            raise TypeInferenceError(f"{cls.name} has no attribute {name!r}", fix=known)
+            raise TypeInferenceError(f"{cls.name} has no attribute {_shown(name)}", fix=known)
         fitting[name] = fit(value, due[name])
         if fitting[name] is MISFIT:
-            raise TypeInferenceError(f"the attribute {name!r} of {cls.name} cannot be {value!r}")
+            raise TypeInferenceError(f"the attribute {name!r} of {cls.name} cannot be {_shown(value)}")
     for name in due:
         if name not in fitting and not hasattr(cls, name):  # a default is an attribute of the class
             raise TypeInferenceError(f"{cls.name} lacks the attribute {name!r}")

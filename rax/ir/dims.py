@@ -10,8 +10,10 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Never, TypeGuard
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Never, NoReturn, TypeGuard
 
 from rax.ir.errors import ParseError, ShapeError
 
@@ -26,13 +28,46 @@ MAX_SHOWN = 100
 _RESERVED = ("min", "max")
 
 
+class _Work:
+    """Steps of arithmetic that may still be made, and what to do when there are none left."""
+
+    __slots__ = ("left", "stop")
+
+    def __init__(self, left: int, stop: Callable[[], NoReturn]) -> None:
+        self.left = left
+        self.stop = stop
+
+    def spend(self, steps: int) -> None:
+        self.left -= steps
+        if self.left < 0:
+            self.stop()
+
+
+_work: ContextVar[_Work | None] = ContextVar("rax_dims_work", default=None)
+
+
+@contextmanager
+def bounded_work(steps: int, stop: Callable[[], NoReturn]) -> Generator[None]:
+    """Within the block, let arithmetic on sizes make so many steps, then call ``stop``, which raises.
+
+    A step is a term that is added or bounded, or a pair of terms multiplied. So what somebody else
+    wrote, whose sizes may be long on purpose, is read in bounded time.
+    """
+    token = _work.set(_Work(steps, stop))
+    try:
+        yield
+    finally:
+        _work.reset(token)
+
+
 class DimCall:
     """An atom that is no polynomial: ``left // right``, ``min(left, right)``, ``max(...)``."""
 
-    __slots__ = ("_hash", "depth", "kind", "left", "right")
+    __slots__ = ("_hash", "_text", "depth", "kind", "left", "right")
 
     def __init__(self, kind: str, left: Size, right: Size) -> None:
         self.kind = kind
+        self._text = ""
         self.left = left
         self.right = right
         self.depth = 1 + max(call_depth(left), call_depth(right))
@@ -56,9 +91,11 @@ class DimCall:
         return DimCall, (self.kind, self.left, self.right)  # the hash differs in another process
 
     def __str__(self) -> str:
-        if self.kind == "//":
-            return f"{_grouped(self.left)}//{_grouped(self.right)}"
-        return f"{self.kind}({self.left}, {self.right})"
+        if not self._text:  # what monomials are sorted by, again and again
+            quotient = self.kind == "//"
+            sides = f"{_grouped(self.left)}//{_grouped(self.right)}" if quotient else f"({self.left}, {self.right})"
+            self._text = sides if quotient else self.kind + sides
+        return self._text
 
 
 def call_depth(size: Size) -> int:
@@ -291,7 +328,7 @@ def _terms(size: Size) -> Iterable[tuple[Monomial, int]]:
     return (((), size),) if size else ()
 
 
-@functools.lru_cache(maxsize=65536)
+@functools.lru_cache(maxsize=8192)
 def _monomial_key(monomial: Monomial) -> tuple[int, bool, str]:
     calls = any(isinstance(atom, DimCall) for atom, _ in monomial)
     return (-sum(power for _, power in monomial), calls, "*".join(f"{a}^{p}" for a, p in monomial))
@@ -311,7 +348,10 @@ def _build(sums: Mapping[Monomial, int]) -> Size:
 
 def _combine(parts: Iterable[tuple[Size, int]]) -> Size:
     sums: dict[Monomial, int] = {}
+    work = _work.get()
     for size, scale in parts:
+        if work is not None and isinstance(size, Dim):
+            work.spend(len(size.terms))
         for monomial, coefficient in _terms(size):
             sums[monomial] = sums.get(monomial, 0) + coefficient * scale
     return _build(sums)
@@ -319,14 +359,23 @@ def _combine(parts: Iterable[tuple[Size, int]]) -> Size:
 
 def _multiply(left: Size, right: Size) -> Size:
     sums: dict[Monomial, int] = {}
+    work = _work.get()
+    if work is not None and isinstance(left, Dim):
+        work.spend(len(left.terms) * (len(right.terms) if isinstance(right, Dim) else 1))
     for first, a in _terms(left):
         for second, b in _terms(right):
-            powers: dict[Atom, int] = dict(first)
-            for atom, power in second:
-                powers[atom] = powers.get(atom, 0) + power
-            key = tuple(sorted(powers.items(), key=lambda item: str(item[0])))
+            key = _multiply_monomials(first, second)
             sums[key] = sums.get(key, 0) + a * b
     return _build(sums)
+
+
+def _multiply_monomials(first: Monomial, second: Monomial) -> Monomial:
+    if not first or not second:
+        return first or second
+    powers: dict[Atom, int] = dict(first)
+    for atom, power in second:
+        powers[atom] = powers.get(atom, 0) + power
+    return tuple(powers.items()) if len(powers) == 1 else tuple(sorted(powers.items(), key=lambda item: str(item[0])))
 
 
 def product(sizes: Iterable[Size]) -> Size:
@@ -475,7 +524,7 @@ def at_least(left: Size, right: Size) -> bool:
     return low is not None and low >= 0
 
 
-@functools.lru_cache(maxsize=65536)
+@functools.lru_cache(maxsize=8192)
 def lower_bound(size: Size) -> int | None:
     """The largest provable lower bound, or None.
 
@@ -513,6 +562,9 @@ class _Bounds:
         self.steps -= 1
         if self.steps < 0:
             return None
+        work = _work.get()
+        if work is not None:
+            work.spend(len(size.terms))
         total: int | None = 0
         for monomial, coefficient in size.terms:
             bound = self._monomial(monomial, low=coefficient > 0)

@@ -6,7 +6,21 @@ built-in exception a NumPy user would expect, so ``except TypeError`` keeps work
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
+
+_MOST_SHOWN = 16
+
+
+def some(items: Sequence[Any], separator: str = ", ", text: Callable[[Any], str] = str) -> str:
+    """Items for an error message: all, or the first of many.
+
+    Example:
+        >>> some(range(3)), some(range(100), " ")
+        ('0, 1, 2', '0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 and 84 more')
+    """
+    more = len(items) - _MOST_SHOWN
+    return separator.join(map(text, items[:_MOST_SHOWN])) + (f" and {more} more" if more > 0 else "")
 
 
 class RaxError(Exception):

@@ -11,7 +11,7 @@ from typing import Any, cast
 from rax.ir import dims, services, trail
 from rax.ir.collector import paused
 from rax.ir.dims import Dim, Size
-from rax.ir.errors import RaxError, UnboundInputError
+from rax.ir.errors import RaxError, UnboundInputError, some
 from rax.ir.node import Constant, Input, Literal, Node, Value, apply, new_input
 from rax.ir.trail import NOWHERE, Origin
 from rax.ir.tree import ARGUMENTS, LEAF_TREE, TUPLE, Tree, paths, unflatten
@@ -169,8 +169,8 @@ class Graph:
         return hash(self.digest)
 
     def __repr__(self) -> str:
-        ins = ", ".join(f"{n}: {t}" for n, t in zip(self.input_names, self.in_types, strict=True))
-        return f"<Graph ({ins}) -> {', '.join(map(str, self.out_types))}, {len(self.nodes)} nodes>"
+        ins = some(self.inputs, text=lambda value: f"{_label(value)}: {value.type}")
+        return f"<Graph ({ins}) -> {some(self.out_types)}, {len(self.nodes)} nodes>"
 
     def inline(self, values: Sequence[Value], dim_values: Mapping[str, Size] | None = None) -> tuple[Value, ...]:
         """The outputs as nodes over other values than the inputs.

@@ -45,6 +45,17 @@ class Transforms(Protocol):
         ...
 
 
+class Key(tuple[Any, ...]):  # noqa: SLOT001  # a tuple has no slots to hold the hash
+    """A key that is hashed once: attributes may be long, and every node that is made is looked up."""
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 class Op(Operation):
     """Everything an operation means.
 
@@ -76,7 +87,7 @@ class Op(Operation):
     @functools.cached_property
     def key(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Class and attributes, exact: ``True`` and ``1``, ``0.0`` and ``-0.0`` differ."""
-        return (type(self), *[exact(getattr(self, field)) for field in self.attribute_names()])
+        return Key((type(self), *[exact(getattr(self, field)) for field in self.attribute_names()]))
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Op) and self.key == other.key)

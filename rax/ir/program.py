@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from rax.ir.errors import BindingError, RaxError
 from rax.ir.graph import Graph, framed
 from rax.ir.node import Literal
 from rax.ir.tree import flatten, paths
+from rax.ir.types import TensorType
 
 
 def literals(nest: Mapping[str, Any]) -> dict[str, Literal]:
@@ -22,6 +23,35 @@ def literals(nest: Mapping[str, Any]) -> dict[str, Literal]:
         path: leaf if isinstance(leaf, Literal) else services.get("array_literal")(leaf)
         for path, leaf in sorted(zip(paths(tree), leaves, strict=True), key=lambda row: row[0])
     }
+
+
+_LONGEST = 100
+"""Names of more characters are not offered where one was misspelt."""
+
+
+def _by_name(entry: str, names: Sequence[str], types: Sequence[TensorType]) -> dict[str, TensorType]:
+    """The types of an entry's inputs or outputs by name."""
+    found: dict[str, TensorType] = {}
+    for name, type in zip(names, types, strict=True):
+        if name in found:
+            raise BindingError(
+                f"two inputs or two outputs of entry {entry!r} have the same name {name!r}",
+                fix="name arguments and keys so that their paths differ",
+            )
+        found[name] = type
+    return found
+
+
+def _check_fit(entry: str, types: Mapping[str, TensorType], given: Mapping[str, Literal]) -> None:
+    """Check that each tensor is given for a name there is, and fits its type."""
+    for name, literal in given.items():
+        if name not in types:
+            raise BindingError(f"entry {entry!r} has no {name!r}", fix=f"it has {', '.join(types)}")
+        want, have = types[name], literal.type
+        fits = want.dtype is have.dtype and want.ndim == have.ndim
+        sizes = zip(want.shape, have.shape, strict=True) if fits else ()
+        if not fits or any(isinstance(size, int) and size != got for size, got in sizes):
+            raise BindingError(f"{name!r} of entry {entry!r} is {want}, not {have}")
 
 
 @dataclass(frozen=True)
@@ -104,31 +134,24 @@ class Program(Mapping[str, Graph]):
         self._check_tensors()
 
     def _check_tensors(self) -> None:
+        """Check names, defaults and examples; what holds of a graph, once for all entries that share it."""
+        sides: dict[int, tuple[dict[str, TensorType], dict[str, TensorType]]] = {}
+        taken: set[str] = set()
         for entry, graph in self._entries.items():
-            types = dict(zip(graph.input_names, graph.in_types, strict=True))
-            results = dict(zip(graph.output_names, graph.out_types, strict=True))
-            if len(types) != len(graph.inputs) or len(results) != len(graph.outputs):
-                names = [*graph.input_names] if len(types) != len(graph.inputs) else [*graph.output_names]
-                twice = next(name for name in names if names.count(name) > 1)
-                raise BindingError(
-                    f"two inputs or two outputs of entry {entry!r} have the same name {twice!r}",
-                    fix="name arguments and keys so that their paths differ",
-                )
-            example = self.examples.get(entry, Example())
-            shared = {name: literal for name, literal in self.defaults.items() if name in types}
-            for known, given in ((types, shared), (types, example.inputs), (results, example.outputs)):
-                for name, literal in given.items():
-                    if name not in known:
-                        raise BindingError(f"entry {entry!r} has no {name!r}", fix=f"it has {', '.join(known)}")
-                    want, have = known[name], literal.type
-                    fits = want.dtype is have.dtype and want.ndim == have.ndim
-                    sizes = zip(want.shape, have.shape, strict=True) if fits else ()
-                    if not fits or any(isinstance(size, int) and size != got for size, got in sizes):
-                        raise BindingError(f"{name!r} of entry {entry!r} is {want}, not {have}")
-        taken = {name for graph in self._entries.values() for name in graph.input_names}
+            if id(graph) not in sides:
+                types = _by_name(entry, graph.input_names, graph.in_types)
+                sides[id(graph)] = types, _by_name(entry, graph.output_names, graph.out_types)
+                taken.update(types)
+                defaults = {name: self.defaults[name] for name in types if name in self.defaults}
+                _check_fit(entry, types, defaults)
+        for entry, example in self.examples.items():
+            for known, given in zip(sides[id(self._entries[entry])], (example.inputs, example.outputs), strict=True):
+                _check_fit(entry, known, given)
         for name in self.defaults:
             if name not in taken:
-                near = difflib.get_close_matches(name, taken, n=1)
+                # Long names are compared in quadratic time.
+                known = [other for other in taken if len(other) <= _LONGEST] if len(name) <= _LONGEST else []
+                near = difflib.get_close_matches(name, known, n=1)
                 fix = f"did you mean {near[0]!r}?" if near else "leave it out, or give the entry that takes it"
                 raise BindingError(f"no entry takes the default {name!r}", fix=fix)
 

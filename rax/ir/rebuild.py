@@ -8,19 +8,25 @@ from rax.ir import trail
 from rax.ir.graph import Graph
 from rax.ir.node import Node, Value, apply
 from rax.ir.op import Op, held_graphs
+from rax.ir.types import TensorType
 
 
-def rebuild(op: Op, operands: Sequence[Value]) -> Node:
+def rebuild(op: Op, operands: Sequence[Value], types: tuple[TensorType, ...] | None = None) -> Node:
     """The node of an operation on operands, whose held graphs keep the origins that they were given.
 
     Equal operations on equal operands are one node, and graphs are equal wherever they were written. An
     operation of constants alone may so be found in another program that is in memory; if the graphs it
     holds come from elsewhere, it gets a node of its own, or a program would not save to the bytes it had.
 
+    Args:
+        op: the operation.
+        operands: what it is applied to.
+        types: the result types, where the caller already knows them.
+
     Raises:
         TypeInferenceError: the operation is not defined on these operands.
     """
-    node = apply(op, operands)
+    node = apply(op, operands, types)
     known = node.op
     if known is op or not isinstance(known, Op) or _origins(known) == _origins(op):
         return node

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from rax.ir import dims
 from rax.ir.dims import Dim, Shape, Size
-from rax.ir.errors import TypeInferenceError
+from rax.ir.errors import TypeInferenceError, some
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -245,7 +245,7 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
             if have == new or new == 1:
                 continue
             if have != 1:
-                shown = " and ".join(map(dims.shape_text, shapes))
+                shown = some(shapes, " and ", dims.shape_text)
                 raise TypeInferenceError(
                     f"shapes {shown} do not broadcast: {have} against {new} on axis {axis}",
                     fix="make the sizes equal, or one of them 1",

@@ -8,7 +8,7 @@ from typing import Any
 from rax.ir.errors import TypeInferenceError
 from rax.ir.graph import Graph
 from rax.ir.node import Value
-from rax.ir.op import exact
+from rax.ir.op import Key, exact
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array
 from rax.ops.families import Composite
@@ -44,7 +44,8 @@ class UserComposite(Composite):
         self.name = name
         self.options = dict(sorted(options.items()))
         self.graph = graph
-        self.key = (UserComposite, name, tuple((each, exact(value)) for each, value in self.options.items()), graph)
+        exactly = tuple((each, exact(value)) for each, value in self.options.items())
+        self.key = Key((UserComposite, name, exactly, graph))
 
     def attributes(self) -> dict[str, Any]:
         """The user's attributes, and the body."""

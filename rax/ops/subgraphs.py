@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from rax.ir.dims import shape_text
-from rax.ir.errors import TypeInferenceError
+from rax.ir.errors import TypeInferenceError, some
 from rax.ir.graph import Graph
 from rax.ir.node import Value
 from rax.ir.op import Derivative
@@ -73,8 +73,7 @@ def check_operands(name: str, graph: Graph, types: Sequence[TensorType]) -> None
         TypeInferenceError: it does not.
     """
     if graph.in_types != tuple(types):
-        wanted = ", ".join(map(str, graph.in_types))
-        raise TypeInferenceError(f"{name}: the graph takes ({wanted}), not ({', '.join(map(str, types))})")
+        raise TypeInferenceError(f"{name}: the graph takes ({some(graph.in_types)}), not ({some(types)})")
 
 
 def check_same(name: str, what: str, first: Sequence[TensorType], second: Sequence[TensorType]) -> None:

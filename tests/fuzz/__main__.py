@@ -37,7 +37,9 @@ def show(report: Report) -> None:
     """Print the counts."""
     for code, count in report.outcomes.most_common():
         print(f"{count:>10,}  {code}")
-    print(f"{report.done:>10,}  files in {report.seconds:.0f} s: {report.done / max(report.seconds, 1e-9):,.0f} a second")
+    print(
+        f"{report.done:>10,}  files in {report.seconds:.0f} s: {report.done / max(report.seconds, 1e-9):,.0f} a second"
+    )
     print(f"{report.memory // 2**20:>10,}  MiB at most in a process")
     print("not reached: " + (", ".join(sorted({*CODES, LOADS} - set(report.outcomes))) or "none"))
     print(f"{len(report.findings)} findings")

@@ -132,7 +132,9 @@ def nudge(change: Change) -> None:
         found = change.place()
         if found and type(found[0][found[1]]) is int:
             box, key, path = found
-            box[key] = box[key] + change.rng.randrange(-3, 4) if change.rng.random() < 0.7 else values.number(change.rng)
+            box[key] = (
+                box[key] + change.rng.randrange(-3, 4) if change.rng.random() < 0.7 else values.number(change.rng)
+            )
             change.steps.append(f"nudge {path} to {box[key]}")
             return
 
@@ -276,7 +278,11 @@ def rewire(change: Change) -> None:
         node[place] = rng.randrange(-4, 6)
         change.steps.append(f"rewire item {place} of a node to {node[place]}")
     else:
-        node = [rng.randrange(4), rng.randrange(4), *[rng.randrange(-3, 4) for _ in range(rng.choice((0, 1, 2, 3, 900)))]]
+        node = [
+            rng.randrange(4),
+            rng.randrange(4),
+            *[rng.randrange(-3, 4) for _ in range(rng.choice((0, 1, 2, 3, 900)))],
+        ]
         nodes.insert(rng.randrange(len(nodes) + 1), node)
         change.steps.append("rewire by a node more")
 
@@ -386,7 +392,12 @@ def _written(change: Change, otherwise: bytes) -> bytes:
     for _ in range(4):
         try:
             packed = pack(change.header)
-        except (OverflowError, RecursionError, TypeError, ValueError):  # an int of more than 64 bits, or nested past msgpack's bound
+        except (
+            OverflowError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ):  # an int of more than 64 bits, or nested past msgpack's bound
             packed = otherwise
             change.steps.append("which cannot be written")
         for token, form in change.raw:
