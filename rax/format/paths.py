@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import IO
 
-from rax.format.limits import MAX_FILES, MAX_PATH, MAX_PATH_PART, as_array, as_text, refuse
+from rax.format.limits import MAX_FILES, MAX_PATH, MAX_PATH_PART, as_array, as_text, refuse, shown
 
 _FORBIDDEN = frozenset("\\:\x7f") | {chr(code) for code in range(0x20)}
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -29,7 +29,7 @@ def read_paths(value: object) -> list[str]:
     for number, item in enumerate(as_array(value, "files", MAX_FILES)):
         path = check_path(as_text(item, f"files[{number}]", MAX_PATH), f"files[{number}]")
         if path in paths:
-            refuse("bad-path", f"the path {path[:200]!r} comes twice", f"files[{number}]")
+            refuse("bad-path", f"the path {shown(path)} comes twice", f"files[{number}]")
         paths[path] = None
     return list(paths)
 
@@ -47,7 +47,7 @@ def check_path(path: str, where: str) -> str:
     for part in path.split("/"):
         if part in ("", ".", "..") or len(part) > MAX_PATH_PART or not _FORBIDDEN.isdisjoint(part):
             fix = "write a relative path with / between its parts, without . and .., \\, : and control characters"
-            refuse("bad-path", f"the path {path[:200]!r} may lead out of the folder of the file", where, fix)
+            refuse("bad-path", f"the path {shown(path)} may lead out of the folder of the file", where, fix)
     return path
 
 
@@ -68,13 +68,13 @@ def open_beside(folder: Path, path: str, where: str) -> IO[bytes]:
         link = error.errno in (errno.ELOOP, errno.ENOTDIR)
         why = "a link, or no folder, is on the way to it" if link else error.strerror
         refuse(
-            "external", f"the file of tensors {path[:200]!r} cannot be opened: {why}", where, f"it is due in {folder}"
+            "external", f"the file of tensors {shown(path)} cannot be opened: {why}", where, f"it is due in {folder}"
         )
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         os.close(descriptor)
         what = "has a second name (a hard link)" if stat.S_ISREG(status.st_mode) else "is no regular file"
-        refuse("external", f"the file of tensors {path[:200]!r} {what}", where, f"put a copy into {folder}")
+        refuse("external", f"the file of tensors {shown(path)} {what}", where, f"put a copy into {folder}")
     return os.fdopen(descriptor, "rb")
 
 

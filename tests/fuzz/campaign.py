@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
 import resource
 import signal
@@ -11,15 +10,18 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz.examine import BYTES, SECONDS, address_space, examine, limits
+from rax.ir.errors import RaxError
+from tests.fuzz.examine import BYTES, CODES, LOADS, SECONDS, address_space, examine, limits
 from tests.fuzz.mutation import Seed, mutate
 
+Examine = Callable[[bytes, Path], str]
+OUTCOMES = (LOADS, *sorted(CODES))
 MEMORY_CHECK = 256
 """After so many files a process's limit of memory is counted from where it is then."""
 STUCK = 10.0
@@ -66,55 +68,88 @@ def signature(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "/rax/" in frame.filename]
     place = f"{Path(ours[-1].filename).stem}.{ours[-1].name}" if ours and type(error).__name__ != "Hang" else ""
-    said = str(error)[:40] if isinstance(error, AssertionError) else ""
+    said = str(error)[:40] if isinstance(error, (AssertionError, RaxError)) else ""
     return " ".join(filter(None, (type(error).__name__, place, said)))
 
 
-def attempt(data: bytes, path: Path) -> tuple[str, str, str]:
+def attempt(data: bytes, path: Path, check: Examine = examine) -> tuple[str, str, str]:
     """Examine bytes: the outcome; or nothing, a signature and what happened."""
     try:
-        return examine(data, path), "", ""
+        return check(data, path), "", ""
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  # whatever comes is a finding
         return "", signature(error), "".join(traceback.format_exception(error, limit=-12))[-6000:]
 
 
+class _Shared:
+    """What a process and the one that began it both see.
+
+    Attributes:
+        at: the index the process is at; ``_FINISHED`` after the last.
+        counts: how often each of ``OUTCOMES`` came up.
+        memory: the most bytes the process had.
+    """
+
+    def __init__(self, context: Any) -> None:
+        self.at = context.Value("q", -1, lock=False)
+        self.counts = context.Array("q", len(OUTCOMES), lock=False)
+        self.memory = context.Value("q", 0, lock=False)
+
+
+_FINISHED = -2
+
+
 @dataclass
 class _Worker:
     process: Any
     pipe: Connection
-    at: Any
-    """The index the process is at, shared with it."""
+    shared: _Shared
     last: int = -1
     since: float = field(default_factory=time.monotonic)
 
+    def is_stuck(self) -> bool:
+        """Whether the process has been at one file for too long."""
+        now, at = time.monotonic(), self.shared.at.value
+        if at != self.last:
+            self.last, self.since = at, now
+        return now - self.since > STUCK
 
-def _work(number: int, seeds: Sequence[Seed], indices: range, until: float, at: Any, pipe: Connection) -> None:
-    """What a process does: examine the files of its indices, and send what is found and, last, the counts."""
-    os.nice(5)
-    outcomes: Counter[str] = Counter()
+
+def _work(
+    number: int, seeds: Sequence[Seed], indices: range, until: float, shared: _Shared, pipe: Connection, check: Examine
+) -> None:
+    """What a process does: examine the files of its indices, and send what is found."""
     with tempfile.TemporaryDirectory(dir=PLACE) as folder, limits(10**6):
         path = Path(folder) / "file"
-        for count, index in enumerate(indices):
-            if count % MEMORY_CHECK == 0:
+        for done, index in enumerate(indices):
+            if done % MEMORY_CHECK == 0:
                 _, hard = resource.getrlimit(resource.RLIMIT_AS)
                 resource.setrlimit(resource.RLIMIT_AS, (address_space() + BYTES, hard))
+                shared.memory.value = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
                 if time.monotonic() > until:
                     break
-            at.value = index
+            shared.at.value = index
             data, steps = produce(number, index, seeds)
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
-            code, what, details = attempt(data, path)
+            code, what, details = attempt(data, path, check)
             signal.setitimer(signal.ITIMER_PROF, 0)
             if code:
-                outcomes[code] += 1
+                shared.counts[OUTCOMES.index(code)] += 1
             else:
                 pipe.send(Finding(index, what, details, data, steps))
-    pipe.send((outcomes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+    shared.at.value = _FINISHED
 
 
-def run(seeds: Sequence[Seed], count: int, *, number: int = 0, workers: int = 1, seconds: float = 1e9) -> Report:
+def run(
+    seeds: Sequence[Seed],
+    count: int,
+    *,
+    number: int = 0,
+    workers: int = 1,
+    seconds: float = 1e9,
+    check: Examine = examine,
+) -> Report:
     """Examine files until there were so many, or so long.
 
     Args:
@@ -123,6 +158,7 @@ def run(seeds: Sequence[Seed], count: int, *, number: int = 0, workers: int = 1,
         number: of the campaign: the same gives the same files.
         workers: processes.
         seconds: by the clock.
+        check: what is done with each file.
     """
     context = multiprocessing.get_context("fork")
     report = Report()
@@ -131,60 +167,46 @@ def run(seeds: Sequence[Seed], count: int, *, number: int = 0, workers: int = 1,
         _ = seed.paths  # before the processes part, so that they share them
 
     def start(indices: range) -> _Worker:
-        at = context.Value("q", -1, lock=False)
+        shared = _Shared(context)
         ours, theirs = context.Pipe(duplex=False)
-        task = (number, seeds, indices, begun + seconds, at, theirs)
+        task = (number, seeds, indices, begun + seconds, shared, theirs, check)
         process = context.Process(target=_work, args=task, daemon=True)
         process.start()
         theirs.close()
-        return _Worker(process, ours, at)
+        return _Worker(process, ours, shared)
 
     running = [start(range(place, count, workers)) for place in range(workers)]
     while running:
         ready = wait([worker.pipe for worker in running], timeout=0.5)
         for worker in list(running):
             ended = worker.pipe in ready and _receive(worker, report)
-            if not ended and not _is_stuck(worker):
+            if not ended and not worker.is_stuck():
                 continue
             running.remove(worker)
-            worker.process.kill()
-            worker.process.join()
-            if not (ended and worker.last == _FINISHED):
-                report.findings.append(_fatal(worker, number, seeds))
-                running.append(start(range(worker.at.value + workers, count, workers)))
+            at = _end(worker, report, ended=ended)
+            if at != _FINISHED:
+                how = f"died of {worker.process.exitcode}" if ended else "stuck"
+                data, steps = produce(number, at, seeds)
+                report.findings.append(Finding(at, how, "", data, steps))
+                running.append(start(range(at + workers, count, workers)))
     report.seconds = time.monotonic() - begun
     return report
 
 
-_FINISHED = -2
-
-
 def _receive(worker: _Worker, report: Report) -> bool:
-    """Take what a process sent; whether it has ended."""
+    """Take a finding from a process; whether it has ended."""
     try:
-        sent = worker.pipe.recv()
+        report.findings.append(worker.pipe.recv())
     except EOFError:
         return True
-    if isinstance(sent, Finding):
-        report.findings.append(sent)
-        return False
-    outcomes, memory = sent
-    report.outcomes += outcomes
-    report.memory = max(report.memory, memory)
-    worker.last = _FINISHED
-    return True
+    return False
 
 
-def _is_stuck(worker: _Worker) -> bool:
-    now = time.monotonic()
-    if worker.at.value != worker.last:
-        worker.last, worker.since = worker.at.value, now
-    return now - worker.since > STUCK
-
-
-def _fatal(worker: _Worker, number: int, seeds: Sequence[Seed]) -> Finding:
-    """What a process that died, or had to be ended, was at."""
-    index = worker.at.value
-    data, steps = produce(number, index, seeds)
-    how = "stuck" if worker.process.exitcode == -signal.SIGKILL else f"died of {worker.process.exitcode}"
-    return Finding(index, how, "", data, steps)
+def _end(worker: _Worker, report: Report, *, ended: bool) -> int:
+    """End a process and take its counts; the index it was at."""
+    if not ended:
+        worker.process.kill()
+    worker.process.join()
+    report.outcomes += Counter(dict(zip(OUTCOMES, worker.shared.counts, strict=True)))
+    report.memory = max(report.memory, worker.shared.memory.value)
+    return worker.shared.at.value

@@ -1,4 +1,4 @@
-"""Files within every bound that are made to cost a reader as much as they can, each of about a given number of bytes."""
+"""Files within every bound that cost a reader as much as they can, each of about a given number of bytes."""
 
 from __future__ import annotations
 

@@ -322,6 +322,27 @@ def reroot(change: Change) -> None:
     change.steps.append(f"reroot {name}[{key!r}]")
 
 
+def add(change: Change) -> None:
+    """A key more in a map, or one under another name."""
+    for _ in range(8):
+        found = change.place()
+        if found and isinstance(found[0], dict):
+            box, key, path = cast("tuple[dict[str, Any], str, Path]", found)
+            new = change.rng.choice(values.WORDS) if change.rng.random() < 0.7 else key + "x"
+            box[new] = box.pop(key) if change.rng.random() < 0.5 else values.anything(change.rng)
+            change.steps.append(f"add {new[:40]!r} beside {path}")
+            return
+
+
+def damage(change: Change) -> None:
+    """A tensor's bytes changed, and not its digest."""
+    if change.payloads:
+        place = change.rng.randrange(len(change.payloads))
+        payload = bytearray(change.payloads[place])
+        change.steps += [f"payload {place}", *_scramble(change.rng, payload, 1)]
+        change.payloads[place] = bytes(payload)
+
+
 # Changes to how a header is written.
 
 
@@ -335,8 +356,8 @@ def rewrite(change: Change) -> None:
     forms: list[bytes] = [
         b"\xc1", b"\xdd\xff\xff\xff\xff", b"\xdb\x7f\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdf\x00\x00\xff\xff",
         b"\x82\xa1a\x01\xa1a\x02", b"\x81\x01\x01", b"\x81\xc4\x01a\x01", b"\xa2\xff\xfe", b"\xa3\xed\xa0\x80",
-        b"\xca\x3f\x80\x00\x00", b"\xd3" + bytes(8), b"\xcf" + bytes(8), b"\xd4\x05\x00", b"\xd9\x01n", b"\x91" * 900 + b"\xc0",
-        b"\x91" * 1100 + b"\xc0", b"\x90" * 5000, rng.randbytes(rng.randrange(1, 9)),
+        b"\xca\x3f\x80\x00\x00", b"\xd3" + bytes(8), b"\xcf" + bytes(8), b"\xd4\x05\x00", b"\xd9\x01n",
+        b"\x91" * 900 + b"\xc0", b"\x91" * 1100 + b"\xc0", b"\x90" * 5000, rng.randbytes(rng.randrange(1, 9)),
     ]  # fmt: skip
     if isinstance(value, dict) and value:
         items = [(each, pack(item)) for each, item in cast("dict[Any, Any]", value).items()]
@@ -355,7 +376,21 @@ def rewrite(change: Change) -> None:
 
 
 ANYWHERE = (put, put, nudge, nudge, remove, repeat, copy, copy, splice, splice, graft, rename, rename)
-KNOWING = (retype, retype, retree, reattribute, reattribute, reattribute, reoperate, rewire, rewire, refill, reroot)
+KNOWING = (
+    retype,
+    retype,
+    retree,
+    reattribute,
+    reattribute,
+    reattribute,
+    reoperate,
+    rewire,
+    rewire,
+    refill,
+    reroot,
+    add,
+    damage,
+)
 HEADER: tuple[Callable[[Change], None], ...] = (*ANYWHERE, *KNOWING, rewrite)
 
 
@@ -387,6 +422,7 @@ def _written(change: Change, otherwise: bytes) -> bytes:
     """The file of a changed header; its checksum and offsets made good, mostly."""
     rng = change.rng
     honest = rng.random() < 0.9
+    version = pack(values.anything(rng)) if rng.random() < 0.01 else b"\x01"
     data = b""
     offsets: list[int] = []
     for _ in range(4):
@@ -405,7 +441,7 @@ def _written(change: Change, otherwise: bytes) -> bytes:
         if rng.random() < 0.04:
             change.steps += _scramble(rng, edited := bytearray(packed), 1)
             packed = bytes(edited)
-        data, due = joined(packed, change.payloads)
+        data, due = joined(packed, change.payloads, version)
         if not change.payloads or due == offsets or not honest:
             break
         offsets = due
@@ -413,15 +449,18 @@ def _written(change: Change, otherwise: bytes) -> bytes:
             set_offsets(change.header, offsets)
         except (AttributeError, IndexError, KeyError, TypeError):
             break
+    if rng.random() < 0.01:
+        change.steps.append("bytes after the end")
+        return data + rng.randbytes(rng.randrange(1, 70))
     if rng.random() < 0.03:
         change.steps += _scramble(rng, tail := bytearray(data), 1)
         data = bytes(tail)
     return data
 
 
-def joined(packed: bytes, payloads: list[bytes]) -> tuple[bytes, list[int]]:
+def joined(packed: bytes, payloads: list[bytes], version: bytes = b"\x01") -> tuple[bytes, list[int]]:
     """The file of a packed header, and where its payloads lie."""
-    start = packed_array_header(4 + 2 * len(payloads)) + b"\xa3rax\x01" + packed
+    start = packed_array_header(4 + 2 * len(payloads)) + b"\xa3rax" + version + packed
     data = start + b"\xc4\x20" + hashlib.sha256(start).digest()
     offsets: list[int] = []
     for payload in payloads:

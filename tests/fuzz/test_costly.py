@@ -1,0 +1,57 @@
+"""A file of n bytes costs time and memory in proportion to n, whatever is in it."""
+
+from __future__ import annotations
+
+import gc
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from rax.format.files import describe, load
+from rax.ir.errors import FormatError
+from tests.fuzz.costly import COSTLY
+from tests.fuzz.examine import checked, limits
+
+SMALL = 60_000
+LARGE = 2**21
+SECONDS_PER_MIB = 6.0
+"""Most take under 1.5 on the machine this was written on; it leaves room for slow ones."""
+BYTES_PER_BYTE = 256
+
+
+def read(path: Path) -> None:
+    """Both ways to read a file; refused or not."""
+    for way in (describe, load):
+        try:
+            way(path)
+        except FormatError as error:
+            checked(error)
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_a_small_file_is_read_at_once(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(COSTLY[name](SMALL))
+    assert path.stat().st_size <= 90_000
+    with limits():
+        read(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COSTLY)
+def test_time_and_memory_are_in_proportion(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(COSTLY[name](LARGE))
+    size = path.stat().st_size
+    gc.collect()
+    start = time.process_time()
+    read(path)
+    taken = time.process_time() - start
+    assert taken <= 1.0 + SECONDS_PER_MIB * size / 2**20
+    tracemalloc.start()
+    read(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak <= 2**24 + BYTES_PER_BYTE * size
