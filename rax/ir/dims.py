@@ -50,8 +50,8 @@ _work: ContextVar[_Work | None] = ContextVar("rax_dims_work", default=None)
 def bounded_work(steps: int, stop: Callable[[], NoReturn]) -> Generator[None]:
     """Within the block, let arithmetic on sizes make so many steps, then call ``stop``, which raises.
 
-    A step is a term that is added or bounded, or a pair of terms multiplied. So what somebody else
-    wrote, whose sizes may be long on purpose, is read in bounded time.
+    A step is a term that is added, or a pair of terms multiplied; to bound a size takes a few more. So
+    what somebody else wrote, whose sizes may be long on purpose, is read in bounded time.
     """
     token = _work.set(_Work(steps, stop))
     try:
@@ -564,7 +564,7 @@ class _Bounds:
             return None
         work = _work.get()
         if work is not None:
-            work.spend(len(size.terms))
+            work.spend(4 + len(size.terms))
         total: int | None = 0
         for monomial, coefficient in size.terms:
             bound = self._monomial(monomial, low=coefficient > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import struct
@@ -212,7 +213,7 @@ class Graph:
         ]
         return Graph(fresh, self.inline(fresh, values), self.in_tree, self.out_tree, self.output_names)
 
-    @property
+    @functools.cached_property
     def dim_names(self) -> tuple[str, ...]:
         """The named dims of every type, and of the operations with the graphs they hold, sorted."""
         found: set[str] = set()

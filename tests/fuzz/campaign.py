@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rax.ir.errors import RaxError
-from tests.fuzz.examine import BYTES, CODES, LOADS, SECONDS, address_space, examine, limits
+from tests.fuzz.examine import BYTES, CODES, LOADS, SECONDS, Hang, address_space, examine, limits
 from tests.fuzz.mutation import Seed, mutate
 
 Examine = Callable[[bytes, Path], str]
@@ -120,8 +120,19 @@ def _work(
     number: int, seeds: Sequence[Seed], indices: range, until: float, shared: _Shared, pipe: Connection, check: Examine
 ) -> None:
     """What a process does: examine the files of its indices, and send what is found."""
+    met = -1
+
+    def tick(*_: object) -> None:
+        nonlocal met
+        if met == shared.at.value != _FINISHED:
+            raise Hang
+        met = shared.at.value
+
     with tempfile.TemporaryDirectory(dir=PLACE) as folder, limits(10**6):
         path = Path(folder) / "file"
+        # One alarm that comes again and again: to set it for each file takes longer than most files do.
+        signal.signal(signal.SIGPROF, tick)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS / 2, SECONDS / 2)
         for done, index in enumerate(indices):
             if done % MEMORY_CHECK == 0:
                 _, hard = resource.getrlimit(resource.RLIMIT_AS)
@@ -131,9 +142,7 @@ def _work(
                     break
             shared.at.value = index
             data, steps = produce(number, index, seeds)
-            signal.setitimer(signal.ITIMER_PROF, SECONDS)
             code, what, details = attempt(data, path, check)
-            signal.setitimer(signal.ITIMER_PROF, 0)
             if code:
                 shared.counts[OUTCOMES.index(code)] += 1
             else:

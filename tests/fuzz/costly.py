@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations, count, islice
+from itertools import combinations, islice
 from typing import Any
 
 from tests.format.build import pack
@@ -16,7 +16,7 @@ LEAF, ONE, NO_ARGUMENTS = ["leaf"], ["arguments", [0], ["x"]], ["arguments", [],
 def written(**tables: Any) -> bytes:
     """A file of these tables; the others are those of an empty program."""
     empty: dict[str, Any] = {"defaults": {}, "entries": {}, "examples": {}, "graphs": [], "main": None, "ops": []}
-    empty |= {"origins": [], "tensors": [], "trees": [], "types": []}
+    empty |= {"files": [], "origins": [], "tensors": [], "trees": [], "types": []}
     return joined(pack({**empty, **tables}), [])[0]
 
 
@@ -226,8 +226,7 @@ def many_nodes(nbytes: int) -> bytes:
 
 def many_types(nbytes: int) -> bytes:
     """Types, all different."""
-    numbers = count()
-    return written(types=[["float32", [next(numbers), "n"]] for _ in range(nbytes // 15)])
+    return written(types=[["float32", [number % 170, number // 170, "n"]] for number in range(nbytes // 15)])
 
 
 def many_results(nbytes: int) -> bytes:
@@ -256,13 +255,31 @@ def long_ints(nbytes: int) -> bytes:
     return written(types=[["float32", [["*", number + 1, size]]] for number in range(max(nbytes // 4000, 1))])
 
 
-COSTLY: dict[str, Callable[[int], bytes]] = {
-    make.__name__: make
-    for make in (
-        long_attribute, many_branches, names_nearly_all_different, outputs_of_one_name, entries_of_one_graph,
-        trees_that_double, a_long_name_of_a_long_attribute, a_long_name_of_many, products, proofs, sums,
-        errors_that_list_operands, errors_that_print_a_graph, errors_that_print_types,
-        a_default_that_is_nearly_an_input, held_many_times, empty_arrays, empty_maps, deep_arrays, many_tensors,
-        many_nodes, many_types, many_results, graphs_that_double, long_ints,
-    )
-}  # fmt: skip
+COSTLY: dict[Callable[[int], bytes], str] = {
+    long_attribute: "loads",
+    many_branches: "loads",
+    names_nearly_all_different: "bad-program",
+    outputs_of_one_name: "bad-program",
+    entries_of_one_graph: "loads",
+    trees_that_double: "loads",
+    a_long_name_of_a_long_attribute: "loads",
+    a_long_name_of_many: "bad-program",
+    products: "loads",
+    proofs: "limit",
+    sums: "limit",
+    errors_that_list_operands: "op-refused",
+    errors_that_print_a_graph: "bad-attribute",
+    errors_that_print_types: "op-refused",
+    a_default_that_is_nearly_an_input: "bad-program",
+    held_many_times: "loads",
+    empty_arrays: "wrong-kind",
+    empty_maps: "wrong-kind",
+    deep_arrays: "wrong-kind",
+    many_tensors: "loads",
+    many_nodes: "loads",
+    many_types: "loads",
+    many_results: "loads",
+    graphs_that_double: "loads",
+    long_ints: "limit",
+}
+"""What is made, and what comes of reading it, at the sizes at which it is tried."""

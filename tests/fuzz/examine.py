@@ -6,6 +6,7 @@ import contextlib
 import re
 import resource
 import signal
+import zlib
 from collections.abc import Generator
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,8 @@ SECONDS = 1.0
 BYTES = 2**28
 """The memory that it may take."""
 LONGEST_ERROR = 8192
+MOST_PRINTED = 4096
+"""Larger files are not printed: text repeats at each node the attributes and graphs that a file has once."""
 PAGE = Path(__file__).parents[2] / "schemas" / "FORMAT.md"
 CODES = frozenset(
     code
@@ -29,6 +32,7 @@ CODES = frozenset(
 """The codes of errors, as the page of the format lists them."""
 EXHAUSTION = ("MemoryError", "RecursionError", "maximum recursion", "integer string conversion")
 LOADS = "loads"
+BEYOND_HEADER = ("unknown-op", "op-version", "op-refused", "wrong-type", "bad-program", "digest", "external")
 
 
 class Hang(BaseException):
@@ -43,7 +47,7 @@ def limits(seconds: float = SECONDS, nbytes: int = BYTES) -> Generator[None]:
     """
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (address_space() + nbytes, before[1]))
-    signal.signal(signal.SIGPROF, _hang)
+    signal.signal(signal.SIGPROF, lambda *_: _hang())
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
@@ -52,7 +56,7 @@ def limits(seconds: float = SECONDS, nbytes: int = BYTES) -> Generator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def _hang(*_: object) -> NoReturn:
+def _hang() -> NoReturn:
     raise Hang
 
 
@@ -76,24 +80,29 @@ def examine(data: bytes, path: Path) -> str:
         BaseException: of any kind: the reader has a defect.
     """
     path.write_bytes(data)
-    described = LOADS
-    try:
-        describe(path)
-    except FormatError as error:
-        described = checked(error)
     try:
         program = load(path)
     except FormatError as error:
         code = checked(error)
-        assert described in (LOADS, code), f"described as {described}, loaded as {code}"
+        if code in BEYOND_HEADER or zlib.crc32(data) % 8 == 0:  # the rest differ little, and it takes time
+            described = _described(path)
+            assert described in (LOADS, code), f"described as {described}, loaded as {code}"
         return code
-    assert described == LOADS, f"loads, but is described as {described}"
-    for graph in program.values():
+    assert (described := _described(path)) == LOADS, f"loads, but is described as {described}"
+    for graph in program.values() if len(data) <= MOST_PRINTED else ():
         assert str(graph).startswith("graph (")
         assert repr(graph)
     again = to_bytes(program)
     path.write_bytes(again)
     assert to_bytes(load(path)) == again, "what was saved is saved as other bytes when it is loaded"
+    return LOADS
+
+
+def _described(path: Path) -> str:
+    try:
+        describe(path)
+    except FormatError as error:
+        return checked(error)
     return LOADS
 
 

@@ -21,6 +21,7 @@ from tests.fuzz import values
 
 Header = Any
 Path = tuple[Any, ...]
+DEEPEST = 100
 RAW = 77
 """The code of an extension that stands, in a header not yet packed, for bytes to be put in as they are."""
 
@@ -59,7 +60,8 @@ def _paths(value: Any, above: Path = ()) -> list[Path]:
     items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         found.append((*above, key))
-        found += _paths(item, (*above, key))
+        if len(above) < DEEPEST:
+            found += _paths(item, (*above, key))
     return found
 
 

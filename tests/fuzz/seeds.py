@@ -14,7 +14,7 @@ from tests.ops import laws
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
 FOLDERS = (ROOT / "schemas" / "vectors", ROOT / "tests" / "golden", CORPUS)
-LARGEST = 16384
+LARGEST = 6144
 """Files past this are left out unless they are named: they are slow, and hold nothing that small ones do not."""
 
 

@@ -65,8 +65,8 @@ def broken(data, path):
     return "loads"
 
 
-report = campaign.run(constructs()[:3], 60, workers=2, check=broken)
-assert report.done == 60, report
+report = campaign.run(constructs()[:3], 120, workers=2, check=broken)
+assert report.done == 120, report
 signatures = {finding.signature for finding in report.findings}
 assert signatures == {"ValueError", "MemoryError", "died of 3", "Hang"}, signatures
 """
