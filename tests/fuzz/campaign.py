@@ -132,7 +132,7 @@ def _work(
         path = Path(folder) / "file"
         # One alarm that comes again and again: to set it for each file takes longer than most files do.
         signal.signal(signal.SIGPROF, tick)
-        signal.setitimer(signal.ITIMER_PROF, SECONDS / 2, SECONDS / 2)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS, SECONDS)
         for done, index in enumerate(indices):
             if done % MEMORY_CHECK == 0:
                 _, hard = resource.getrlimit(resource.RLIMIT_AS)

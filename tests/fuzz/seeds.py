@@ -15,21 +15,20 @@ ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
 FOLDERS = (ROOT / "schemas" / "vectors", ROOT / "tests" / "golden", CORPUS)
 LARGEST = 6144
-"""Files past this are left out unless they are named: they are slow, and hold nothing that small ones do not."""
+"""Larger files of a folder are left out: they are slow, and hold nothing that small ones do not."""
 
 
 def seeds(given: Iterable[Path] = ()) -> list[Seed]:
     """The files given, or all that are here."""
     named = list(given)
-    if named:
-        return [Seed(path.name, path.read_bytes()) for path in named for path in _files(path)]
-    found = {path.relative_to(ROOT).as_posix(): path.read_bytes() for folder in FOLDERS for path in _files(folder)}
-    kept = [Seed(name, data) for name, data in found.items() if len(data) <= LARGEST]
-    return [*kept, *constructs()]
+    read = [Seed(path.name, path.read_bytes()) for place in named or FOLDERS for path in _files(place)]
+    return read if named else [*read, *constructs()]
 
 
 def _files(place: Path) -> list[Path]:
-    return [place] if place.is_file() else sorted(place.rglob("*.msgpack"))
+    if place.is_file():
+        return [place]
+    return [path for path in sorted(place.rglob("*.msgpack")) if path.stat().st_size <= LARGEST]
 
 
 def operations() -> Iterator[tuple[str, Graph]]:
