@@ -407,7 +407,7 @@ def mutate(rng: random.Random, seed: Seed, others: Sequence[Seed]) -> tuple[byte
     Returns:
         The bytes, and the steps that led to them, for people.
     """
-    if seed.parts is None or rng.random() < 0.08:
+    if seed.parts is None or not seed.paths or rng.random() < 0.08:
         data = bytearray(seed.data)
         return bytes(data), _scramble(rng, data, rng.randrange(1, 5))
     packed, payloads = seed.parts
