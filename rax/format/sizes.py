@@ -129,7 +129,7 @@ def _check_written(form: Any, where: str, depth: int, left: list[int]) -> None:
         refuse("total", f"a size of more than {MAX_DIM_ITEMS} items, multiplied out", where)
     if type(form) is int:
         if abs(form) > MAX_INT:
-            refuse("total", f"an int of {form.bit_length()} bits in a size, multiplied out", where)
+            refuse("total", f"an int of a size, multiplied out: {form.bit_length()} bits", where)
     elif type(form) is list:
         in_total(depth, MAX_DIM_DEPTH, "nested arrays in a size, multiplied out", where)
         for item in cast("list[Any]", form)[1:]:

@@ -265,8 +265,8 @@ COSTLY: dict[Callable[[int], bytes], str] = {
     a_long_name_of_a_long_attribute: "loads",
     a_long_name_of_many: "bad-program",
     products: "loads",
-    proofs: "limit",
-    sums: "limit",
+    proofs: "total",
+    sums: "total",
     errors_that_list_operands: "op-refused",
     errors_that_print_a_graph: "bad-attribute",
     errors_that_print_types: "op-refused",
@@ -280,6 +280,6 @@ COSTLY: dict[Callable[[int], bytes], str] = {
     many_types: "loads",
     many_results: "loads",
     graphs_that_double: "loads",
-    long_ints: "limit",
+    long_ints: "total",
 }
 """What is made, and what comes of reading it, at the sizes at which it is tried."""

@@ -415,8 +415,8 @@ def mutate(rng: random.Random, seed: Seed, others: Sequence[Seed]) -> tuple[byte
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4, 6))):
         try:
             rng.choice(HEADER)(change)
-        except RecursionError:  # what was put together is too deep to be walked
-            break
+        except (LookupError, RecursionError, TypeError, ValueError):
+            change.steps.append("which came to nothing")  # bad files hold what cannot be changed so, or is too deep
     return _written(change, packed), change.steps
 
 
