@@ -12,7 +12,7 @@ from rax.format.limits import (
     MAX_ATTRIBUTE_ITEMS,
     MAX_ATTRIBUTES,
     MAX_ROWS,
-    MAX_SHOWN,
+    SHOWN,
     as_index,
     as_int,
     as_map,
@@ -67,7 +67,7 @@ class AttributeReader:
     def read(self, value: object, where: str) -> dict[str, Any]:
         """The attributes by name; graphs and tensors as their rows."""
         attributes = as_map(value, where, MAX_ATTRIBUTES)
-        return {key: self._item(item, f"{where}.{key[:MAX_SHOWN]}", 0) for key, item in attributes.items()}
+        return {key: self._item(item, f"{where}.{key[:SHOWN]}", 0) for key, item in attributes.items()}
 
     def _item(self, value: object, where: str, depth: int) -> Any:
         self._items += 1
@@ -88,7 +88,7 @@ class AttributeReader:
         if len(tagged) != 1:
             refuse("bad-value", f"the map of an attribute has one key, not {len(tagged)}", where)
         ((tag, item),) = tagged.items()
-        return self._tagged(tag, item, f"{where}.{tag[:MAX_SHOWN]}")
+        return self._tagged(tag, item, f"{where}.{tag[:SHOWN]}")
 
     def _tagged(self, tag: str, item: object, where: str) -> Any:
         if tag == "dtype":

@@ -42,7 +42,7 @@ MAX_FILE_DIM_ITEMS = 2**15
 DIM_WORK = 2**16
 DIM_WORK_PER_BYTE = 2
 MAX_INLINE_BYTES = 64
-MAX_SHOWN = 200
+SHOWN = 200
 ALIGNMENT = 64
 MAX_SEGMENT_BYTES = 2**32 - ALIGNMENT
 
@@ -75,7 +75,7 @@ def bounded_work(nbytes: int) -> AbstractContextManager[None]:
 
 def shown(text: str) -> str:
     """A text of a file, as a part of a place or an error: long ones are cut."""
-    return repr(text) if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]!r}…"
+    return repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}…"
 
 
 def kind_of(value: object) -> str:
