@@ -13,6 +13,10 @@ from rax.ir.dims import Dim, Shape, Size
 from rax.ir.errors import TypeInferenceError, some
 
 
+MAX_AXES = 64
+"""NumPy's bound, and that of files."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DType:
     """An element type; the objects below are the only ones, compared by identity.

@@ -11,7 +11,7 @@ from rax.ir.dims import Shape, Size
 from rax.ir.errors import TypeInferenceError
 from rax.ir.node import Value
 from rax.ir.op import Derivative, op
-from rax.ir.types import TensorType, as_dtype, normalize_axis
+from rax.ir.types import MAX_AXES, TensorType, as_dtype, normalize_axis
 from rax.ops.algebra import all_batched
 from rax.ops.arrays import Array, concrete
 from rax.ops.families import Linear
@@ -28,6 +28,8 @@ class Reshape(Linear):
 
     def result(self, *operands: TensorType) -> TensorType:
         (x,) = operands
+        if len(self.shape) > MAX_AXES:  # before the sizes of somebody else's file are multiplied
+            raise TypeInferenceError(f"a tensor has at most {MAX_AXES} axes, not {len(self.shape)}")
         if dims.product(self.shape) != x.size:
             raise TypeInferenceError(
                 f"cannot reshape {dims.shape_text(x.shape)} ({x.size} elements) to "
