@@ -12,7 +12,6 @@ from rax.ir import dims
 from rax.ir.dims import Dim, Shape, Size
 from rax.ir.errors import TypeInferenceError, some
 
-
 MAX_AXES = 64
 """NumPy's bound, and that of files."""
 
