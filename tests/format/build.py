@@ -32,6 +32,7 @@ from rax.ops.elementwise import multiply
 from rax.ops.scan import Scan
 from rax.ops.selection import Cast
 from rax.ops.shape import reshape
+from tests.ops import laws
 
 importlib.import_module("rax.ops")  # fills the registry
 
@@ -102,6 +103,14 @@ def stored(*sizes: int) -> Program:
     """A program that returns a tensor of so many float32 for each size."""
     tensors = [constant(literal(np.arange(size, dtype="float32") + index)) for index, size in enumerate(sizes)]
     return Program({"main": Graph((), tensors, origins={})})
+
+
+def operations() -> Program:
+    """An entry for each operation: the first of its samples."""
+    entries: dict[str, Graph] = {}
+    for case in laws.cases():
+        entries.setdefault(case.cls.name, case.graph())
+    return Program(entries)
 
 
 def chain(length: int) -> Graph:

@@ -35,14 +35,13 @@ from rax.ops.algebra import add
 from rax.ops.arrays import literal
 from rax.ops.composites import UserComposite
 from rax.ops.scan import Scan
-from tests.format.build import chain, everything, from_bytes, pack, small, split, stored, to_bytes
-from tests.format.mutation import operations
+from tests.format.build import chain, everything, from_bytes, operations, pack, small, split, stored, to_bytes
 
 ROOT = Path(__file__).parents[2]
 HASHES = """
 import hashlib
 from rax.ir.program import Program
-from tests.format.build import chain, everything, small, stored, to_bytes
+from tests.format.build import chain, everything, operations, small, stored, to_bytes
 for program in (small(), everything(), stored(100, 7, 3000), Program({"main": chain(500)})):
     print(hashlib.sha256(to_bytes(program)).hexdigest(), program.digest)
 """

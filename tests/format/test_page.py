@@ -14,9 +14,19 @@ from rax.format.trees import KEYWORDS, ROW_LENGTHS
 from rax.ir.dims import MAX_DIM_DEPTH
 from rax.ir.program import Program
 from rax.ir.types import DTYPES
-from tests.format.build import as_json, chain, everything, from_bytes, from_json, small, split, stored, to_bytes
+from tests.format.build import (
+    as_json,
+    chain,
+    everything,
+    from_bytes,
+    from_json,
+    operations,
+    small,
+    split,
+    stored,
+    to_bytes,
+)
 from tests.format.digests import graph_text, program_text, sha
-from tests.format.mutation import operations
 from tests.format.schema import CODES, DEFINITIONS, SCHEMA, SCHEMAS, section
 
 PAGE = (SCHEMAS / "FORMAT.md").read_text(encoding="utf-8")

@@ -6,7 +6,6 @@ that the page calls relational.
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 from collections import Counter
@@ -21,15 +20,15 @@ from jsonschema import Draft202012Validator
 
 from rax.format import limits
 from rax.ir.program import Program
-from tests.format.build import Parts, as_json, chain, everything, from_json, small, split, stored, to_bytes
+from tests.format.build import Parts, as_json, chain, everything, from_json, operations, small, split, stored, to_bytes
 from tests.format.generate import document, repaired
 from tests.format.hostile import CHANGES
-from tests.format.mutation import VALUES, WAYS, mutate, operations
 from tests.format.schema import RELATIONAL, SCHEMA, STRUCTURAL, VALIDATOR, verdict
 from tests.format.schema_coverage import Keyword, keywords, trace, violations
+from tests.fuzz.mutation import Seed, changed_header
 
 COUNTS = st.integers(0, 2**20)
-MUTATIONS = st.lists(st.tuples(COUNTS, st.sampled_from(WAYS), st.sampled_from(VALUES), COUNTS), min_size=1, max_size=3)
+RANDOM = st.randoms(use_true_random=False)
 
 
 def outside(folder: Path) -> Parts:
@@ -173,26 +172,24 @@ def test_the_large_bounds_are_the_loaders() -> None:
 
 # From the loader's side.
 
-FILES = {name: split(to_bytes(PROGRAMS[name])) for name in ("small", "everything", "stored")}
+FILES = {name: Seed(name, to_bytes(PROGRAMS[name])) for name in ("small", "everything", "stored")}
 
 
-def changed_at_random(name: str, mutations: list[tuple[int, str, Any, int]], folder: Path) -> None:
-    parts = copy.deepcopy(FILES[name])
-    for mutation in mutations:
-        mutate(parts.header, *mutation)
-    agree(parts.header, folder, parts.payloads)
+def changed_at_random(name: str, rng: random.Random, folder: Path) -> None:
+    header, payloads = changed_header(rng, FILES[name], list(FILES.values()))
+    agree(header, folder, payloads)
 
 
 @pytest.mark.parametrize("name", FILES)
-@given(mutations=MUTATIONS)
+@given(rng=RANDOM)
 @settings(max_examples=60)
-def test_headers_changed_at_random(name: str, mutations: list[tuple[int, str, Any, int]], folder: Path) -> None:
-    changed_at_random(name, mutations, folder)
+def test_headers_changed_at_random(name: str, rng: random.Random, folder: Path) -> None:
+    changed_at_random(name, rng, folder)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-@given(mutations=MUTATIONS)
+@given(rng=RANDOM)
 @settings(max_examples=2000)
-def test_many_headers_changed_at_random(name: str, mutations: list[tuple[int, str, Any, int]], folder: Path) -> None:
-    changed_at_random(name, mutations, folder)
+def test_many_headers_changed_at_random(name: str, rng: random.Random, folder: Path) -> None:
+    changed_at_random(name, rng, folder)

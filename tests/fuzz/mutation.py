@@ -409,15 +409,29 @@ def mutate(rng: random.Random, seed: Seed, others: Sequence[Seed]) -> tuple[byte
     """
     if seed.parts is None or not seed.paths or rng.random() < 0.08:
         data = bytearray(seed.data)
-        return bytes(data), _scramble(rng, data, rng.randrange(1, 5))
-    packed, payloads = seed.parts
-    change = Change(rng, seed, others, seed.header(), list(payloads))
+        steps = _scramble(rng, data, rng.randrange(1, 5))
+        return bytes(data), steps
+    change = _changed(rng, seed, others, HEADER)
+    return _written(change, seed.parts[0]), change.steps
+
+
+def changed_header(rng: random.Random, seed: Seed, others: Sequence[Seed]) -> tuple[Header, list[bytes]]:
+    """A file's header changed as :func:`mutate` does, and the payloads of its segments; not written."""
+    change = _changed(rng, seed, others, (*ANYWHERE, *KNOWING))
+    return change.header, change.payloads
+
+
+def _changed(
+    rng: random.Random, seed: Seed, others: Sequence[Seed], ways: Sequence[Callable[[Change], None]]
+) -> Change:
+    assert seed.parts is not None
+    change = Change(rng, seed, others, seed.header(), list(seed.parts[1]))
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4, 6))):
         try:
-            rng.choice(HEADER)(change)
+            rng.choice(ways)(change)
         except (LookupError, RecursionError, TypeError, ValueError):
             change.steps.append("which came to nothing")  # bad files hold what cannot be changed so, or is too deep
-    return _written(change, packed), change.steps
+    return change
 
 
 def _written(change: Change, otherwise: bytes) -> bytes:

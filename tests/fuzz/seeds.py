@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from rax.ir.graph import Graph
 from rax.ir.program import Program
-from tests.format.build import small, stored, to_bytes
+from tests.format.build import operations, small, stored, to_bytes
 from tests.fuzz.mutation import Seed
-from tests.ops import laws
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
@@ -31,17 +29,8 @@ def _files(place: Path) -> list[Path]:
     return [path for path in sorted(place.rglob("*.msgpack")) if path.stat().st_size <= LARGEST]
 
 
-def operations() -> Iterator[tuple[str, Graph]]:
-    """A graph of each operation: the first of its samples."""
-    names: set[str] = set()
-    for case in laws.cases():
-        if case.cls.name not in names:
-            names.add(case.cls.name)
-            yield case.cls.name, case.graph()
-
-
 def constructs() -> list[Seed]:
     """Small files: one that has everything, one of stored tensors, and one for each operation."""
     programs = {"small": small(), "stored": stored(100, 3, 50)}
-    programs |= {name: Program({"main": graph}, main="main") for name, graph in operations()}
+    programs |= {name: Program({"main": graph}, main="main") for name, graph in operations().items()}
     return [Seed(f"construct {name}", to_bytes(program)) for name, program in programs.items()]
