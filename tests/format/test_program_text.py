@@ -34,8 +34,7 @@ from rax.ops.arrays import literal, literal_from_bytes
 from rax.ops.composites import UserComposite
 from rax.ops.control import Cond
 from rax.ops.elementwise import multiply, negative
-from tests.format import mutation
-from tests.format.build import branches, chain, small, stored, to_bytes
+from tests.format.build import branches, chain, operations, small, stored, to_bytes
 from tests.format.test_golden import FOLDER, GOLDEN
 from tests.format.test_properties import NESTS, sizes
 from tests.golden.make import EXTERNAL, Cube
@@ -75,7 +74,7 @@ def test_an_operation_of_somebodys_own_comes_back_where_it_is_unknown() -> None:
 
 
 def test_programs_of_the_builders_come_back() -> None:
-    for program in (small(), stored(), stored(3, 100, 1000, 100), mutation.operations(), chain(50)):
+    for program in (small(), stored(), stored(3, 100, 1000, 100), operations(), chain(50)):
         check(program)
 
 

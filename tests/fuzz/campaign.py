@@ -12,7 +12,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ _FINISHED = -2
 @dataclass
 class _Worker:
     process: Any
-    pipe: Connection
+    pipe: Any
     shared: _Shared
     last: int = -1
     since: float = field(default_factory=time.monotonic)
@@ -117,7 +117,7 @@ class _Worker:
 
 
 def _work(
-    number: int, seeds: Sequence[Seed], indices: range, until: float, shared: _Shared, pipe: Connection, check: Examine
+    number: int, seeds: Sequence[Seed], indices: range, until: float, shared: _Shared, pipe: Any, check: Examine
 ) -> None:
     """What a process does: examine the files of its indices, and send what is found."""
     met = -1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +34,7 @@ def outcome(data: bytes) -> str:
     return said
 
 
-def _examine(data: bytes, pipe: Connection) -> None:
+def _examine(data: bytes, pipe: Any) -> None:
     with tempfile.TemporaryDirectory(dir=PLACE) as folder, limits():
         code, what, _ = attempt(data, Path(folder) / "file")
     pipe.send(code or what)
