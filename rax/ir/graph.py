@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 import struct
@@ -114,6 +113,7 @@ class Graph:
             origins = {node: trail.origin_of(node) for node in self.nodes}
         self.origins = {n: origins[n] for n in self.nodes if origins.get(n, NOWHERE) is not NOWHERE}
         self._digest: str | None = None
+        self._dims: tuple[str, ...] | None = None
 
     def _check_closed(self, known: set[Node]) -> None:
         if len(known) != len(self.inputs):
@@ -213,14 +213,16 @@ class Graph:
         ]
         return Graph(fresh, self.inline(fresh, values), self.in_tree, self.out_tree, self.output_names)
 
-    @functools.cached_property
+    @property
     def dim_names(self) -> tuple[str, ...]:
         """The named dims of every type, and of the operations with the graphs they hold, sorted."""
-        found: set[str] = set()
-        for node in self.nodes:
-            for attribute in (*node.types, *node.op.key[1:]):
-                found.update(_dim_names(attribute))
-        return tuple(sorted(found))
+        if self._dims is None:
+            found: set[str] = set()
+            for node in self.nodes:
+                for attribute in (*node.types, *node.op.key[1:]):
+                    found.update(_dim_names(attribute))
+            self._dims = tuple(sorted(found))
+        return self._dims
 
     # Served by other layers, which register themselves (see rax.ir.services).
 
