@@ -24,7 +24,7 @@ Examine = Callable[[bytes, Path], str]
 OUTCOMES = (LOADS, *sorted(CODES))
 MEMORY_CHECK = 256
 """After so many files a process's limit of memory is counted from where it is then."""
-STUCK = 10.0
+STUCK = 60.0
 """A process that has been at one file for so many seconds of the clock is ended: code in C hears no alarm."""
 PLACE = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
 
