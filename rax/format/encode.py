@@ -207,7 +207,8 @@ class ProgramWriter:
 def _tensors(program: Program) -> list[Literal]:
     """The tensors that get a digest: large ones of a program and of its entries, each once."""
     named = [program.defaults, *[each for one in program.examples.values() for each in (one.inputs, one.outputs)]]
-    constants = [node.op.literal for graph in program.values() for node in graph.nodes if isinstance(node.op, Constant)]
+    graphs = {id(graph): graph for graph in program.values()}.values()  # which many entries may share
+    constants = [node.op.literal for graph in graphs for node in graph.nodes if isinstance(node.op, Constant)]
     every = [*constants, *[literal for tensors in named for literal in tensors.values()]]
     return list({id(literal): literal for literal in every if _nbytes(literal) > MAX_INLINE_BYTES}.values())
 
