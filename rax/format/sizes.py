@@ -82,21 +82,14 @@ class SizeReader:
         frozen = _freeze(value, where, 1, left)
         known = self._known.get(frozen)
         if known is None:
-            written = MAX_DIM_ITEMS - left[0]
-            self._count(written, where)
+            self._items += MAX_DIM_ITEMS - left[0]
+            in_total(self._items, MAX_FILE_DIM_ITEMS, "items of symbolic sizes in the file", where)
             try:
                 known = _build(frozen, where)
             except ShapeError as error:  # a sum on the way, or calls inside each other
                 refuse("total", error.what, where)
-            left = [MAX_DIM_ITEMS]
-            _check_written(size_to_file(known), where, 1, left)
-            self._count(max(MAX_DIM_ITEMS - left[0] - written, 0), where)
             self._known[frozen] = known
         return known
-
-    def _count(self, items: int, where: str) -> None:
-        self._items += items
-        in_total(self._items, MAX_FILE_DIM_ITEMS, "items of symbolic sizes in the file", where)
 
 
 def _freeze(value: object, where: str, depth: int, left: list[int]) -> Frozen:
@@ -128,8 +121,7 @@ def _check_written(form: Any, where: str, depth: int, left: list[int]) -> None:
     if left[0] < 0:
         refuse("total", f"a size of more than {MAX_DIM_ITEMS} items, multiplied out", where)
     if type(form) is int:
-        if abs(form) > MAX_INT:
-            refuse("total", f"an int of a size, multiplied out: {form.bit_length()} bits", where)
+        in_total(abs(form), MAX_INT, "an int of a size, multiplied out", where)
     elif type(form) is list:
         in_total(depth, MAX_DIM_DEPTH, "nested arrays in a size, multiplied out", where)
         for item in cast("list[Any]", form)[1:]:
