@@ -25,7 +25,7 @@ from rax.format.paths import read_paths
 from rax.format.sizes import SizeReader
 from rax.format.trees import read_trees
 from rax.ir.dims import Size
-from rax.ir.trail import Origin
+from rax.ir.trail import NOWHERE, Origin
 from rax.ir.tree import ARGUMENTS, Tree
 from rax.ir.types import TensorType
 
@@ -370,7 +370,8 @@ def _origin(value: object, number: int) -> Origin:
     source, scope = as_array(value, where, 2, 2)
     names = as_array(scope, f"{where}[1]", limits.MAX_SCOPE_DEPTH)
     texts = tuple(as_text(name, f"{where}[1][{n}]") for n, name in enumerate(names))
-    return Origin(texts, as_text(source, f"{where}[0]"))
+    origin = Origin(texts, as_text(source, f"{where}[0]"))
+    return NOWHERE if origin == NOWHERE else origin  # a place that says nothing is none, and is told by identity
 
 
 def _runs(value: object, origins: int, where: str) -> list[tuple[int | None, int]]:
