@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from rax.format.container import Places
 from rax.format.encode import ProgramWriter
 from rax.format.limits import MAX_INLINE_BYTES, refuse
 from rax.format.opening import memory_of, open_file
-from rax.format.paths import check_path, open_beside
+from rax.format.paths import check_path, check_way, open_beside
 from rax.format.safetensors import DTYPES, SafetensorsLayout, is_safetensors, read_segments
+from rax.ir.errors import FormatError
 from rax.ir.node import Literal
 
 Segments = list[tuple[int, int]]
@@ -35,9 +37,9 @@ class Outside:
         self._new: str | None = None
         self._found: list[str] = []
         self._layout: SafetensorsLayout | None = None
-        for path in paths:
+        for path in dict.fromkeys(paths):
             place = self._folder / check_path(path, "external")
-            if place == target:
+            if _plain(place) == _plain(target):
                 refuse("bad-path", f"{path!r} is the file that is written", "external")
             if os.path.lexists(place):
                 self._found.append(path)
@@ -70,9 +72,11 @@ class Outside:
         """Write the file that was absent, if there are tensors for it.
 
         Raises:
+            FormatError: a link is on the way to it.
             FileExistsError: another process has written it meanwhile.
         """
         if self._layout is not None and self._layout.segments and self._new is not None:
+            check_way(self._folder, self._new, "external")
             place = self._folder / self._new
             make_folders(place.parent)
             with replacing(place, new=True) as file:
@@ -86,15 +90,24 @@ class Outside:
         if is_safetensors(view):
             places = [[segment] for segment in read_segments(view, path)]
         else:
-            rows = open_file(self._folder / path, 0).header.tensors
+            try:
+                rows = open_file(self._folder / path, 0).header.tensors
+            except FormatError as error:
+                refuse(error.code, error.what, f"{error.where} of {path!r}", error.fix)
             places = [list(row.segments) for row in rows if row.file is None and row.digest in missing]
+        lengths = set(missing.values())
         for segments in places:
-            if sum(nbytes for _, nbytes in segments) in missing.values():
+            if sum(nbytes for _, nbytes in segments) in lengths:
                 total = hashlib.sha256()
                 for offset, nbytes in segments:
                     total.update(view[offset : offset + nbytes])
                 if total.digest() in missing:
                     yield total.digest(), segments
+
+
+def _plain(place: Path) -> str:
+    """One text for all spellings that some system takes for the same file."""
+    return unicodedata.normalize("NFC", str(place).casefold())
 
 
 def _named(writer: ProgramWriter, tensors: Mapping[int, Literal]) -> dict[str, Literal]:

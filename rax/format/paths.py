@@ -78,6 +78,19 @@ def open_beside(folder: Path, path: str, where: str) -> IO[bytes]:
     return os.fdopen(descriptor, "rb")
 
 
+def check_way(folder: Path, path: str, where: str) -> None:
+    """Check that no link is on the way to a file that is to be written: it could not be read again.
+
+    Raises:
+        FormatError: one is, or something that is no folder.
+    """
+    for part in path.split("/")[:-1]:
+        folder /= part
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            what = f"the file of tensors {path!r} cannot be written: a link, or no folder, is on the way to it"
+            refuse("external", what, where, f"put a folder in place of {folder}")
+
+
 def _descend(folder: Path, path: str) -> int:
     """Open part by part, so that no folder on the way can be replaced by a link meanwhile."""
     *folders, name = path.split("/")

@@ -248,6 +248,17 @@ def test_what_a_header_says_of_another_file_is_not_taken_on_trust_when_saving(tm
         ("../w", "bad-path", "the path '../w' may lead out of the folder of the file"),
         ("/w", "bad-path", "the path '/w' may lead out of the folder of the file"),
         ("m", "bad-path", "'m' is the file that is written"),
+        ("M", "bad-path", "'M' is the file that is written"),
+        (
+            "link/w",
+            "external",
+            "the file of tensors 'link/w' cannot be written: a link, or no folder, is on the way to it",
+        ),
+        (
+            "text/w",
+            "external",
+            "the file of tensors 'text/w' cannot be written: a link, or no folder, is on the way to it",
+        ),
         (["a", "b"], "external", "neither 'a' nor 'b' exists; only one can be written"),
         ("text", "not-rax", "the file is not a rax file"),
         ("json", "external", "a damaged safetensors file"),
@@ -258,11 +269,17 @@ def test_an_external_file_that_cannot_serve(external: str | list[str], code: str
     (tmp_path / "text").write_text("no tensors here")
     (tmp_path / "json").write_bytes((2).to_bytes(8, "little") + b"{]")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder", target_is_directory=True)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(FormatError) as caught:
         rax.save(program(), tmp_path / "m", external=external)
     assert (caught.value.code, caught.value.what) == (code, says)
-    assert sorted(tmp_path.iterdir()) == before
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_file_named_twice_is_one(tmp_path: Path) -> None:
+    rax.save(program(), tmp_path / "m", external=["w", "w"])
+    assert header(tmp_path / "m")["files"] == ["w"]
 
 
 def test_a_program_without_large_tensors_writes_no_other_file(tmp_path: Path) -> None:
