@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 
@@ -83,6 +84,18 @@ class Op(Operation):
     holds_graphs: ClassVar[bool] = False
     arity: ClassVar[int] = -1
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    scalars: ClassVar[tuple[tuple[str, type[bool | float]], ...]] = ()
+
+    def __post_init__(self) -> None:
+        """Make an attribute that is a bool or a float one, as it is when it comes from a file.
+
+        Raises:
+            TypeInferenceError: it is given something that equals none.
+        """
+        for name, due in self.scalars:
+            given = getattr(self, name)
+            if type(given) is not due:
+                object.__setattr__(self, name, _converted(self.name, name, due, given))
 
     @functools.cached_property
     def key(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -256,6 +269,22 @@ def _inferred(op: Op, operands: tuple[TensorType, ...]) -> tuple[TensorType, ...
     return op.checked(operands)
 
 
+def _scalars(cls: type[Op]) -> tuple[tuple[str, type[bool | float]], ...]:
+    """The attributes that are bools or floats."""
+    due: dict[object, type[bool | float]] = {"bool": bool, "float": float, bool: bool, float: float}
+    return tuple([(each.name, due[each.type]) for each in dataclasses.fields(cast("Any", cls)) if each.type in due])
+
+
+def _converted(op: str, name: str, due: type[bool | float], given: object) -> bool | float:
+    try:
+        value = due(cast("Any", given))
+    except (TypeError, ValueError, OverflowError):
+        value = None
+    if value is None or isinstance(given, str) or (value != given and not math.isnan(value)):
+        raise TypeInferenceError(f"the attribute {name!r} of {op} is a {due.__name__}, not {given!r}") from None
+    return value
+
+
 DERIVATIVE_SLOTS = ("partial", "jvp", "transpose", "expand")
 
 
@@ -336,6 +365,7 @@ def op(name: str, *, since: int) -> Callable[[type[T]], type[T]]:
         cls.name = name
         cls.since = since
         done = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        done.scalars = _scalars(done)
         problems = list(missing_slots(done))
         if (since == 0) != ("." in name):
             problems.append("a name has a dot if, and only if, the operation is your own (since=0)")

@@ -117,6 +117,29 @@ def test_a_program_past_a_bound_is_not_saved(monkeypatch: pytest.MonkeyPatch) ->
     assert caught.value.code == "limit"
 
 
+def test_graphs_that_hold_others_many_times(tmp_path: Path) -> None:
+    """8,192 nodes that hold 8,192 each are 2²⁶, and with themselves more."""
+
+    def change(header: Header) -> None:
+        header["ops"] = [["add", 1, {}], ["checkpoint", 1, {"body": {"graph": 0}}]]
+        inner, outer = header["graphs"][0], dict(header["graphs"][0])
+        inner.update(nodes=[[0, 0, -1, -1]] * 8192, origins=[])
+        outer.update(nodes=[[1, 0, -1]] * 8192, origins=[])
+        header["graphs"] = [inner, outer]
+
+    with pytest.raises(FormatError, match="nodes, counting held graphs each time: 67117056") as caught:
+        from_bytes(changed(small(), change), tmp_path)
+    assert (caught.value.code, caught.value.where) == ("total", "graphs[1].nodes")
+
+
+def test_many_large_sizes(tmp_path: Path) -> None:
+    """Each is within its bound; they are not within that of all together."""
+    types = [["float32", [["+", *[f"n{row}_{term}" for term in range(127)]]]] for row in range(257)]
+    with pytest.raises(FormatError, match="items of symbolic sizes in the file: ") as caught:
+        from_bytes(changed(small(), lambda header: header["types"].extend(types)), tmp_path)
+    assert caught.value.code == "total"
+
+
 def test_an_error_reads_well(tmp_path: Path) -> None:
     with pytest.raises(FormatError) as caught:
         from_bytes(changed(small(), CHANGES["a newer operation"][0]), tmp_path)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
 
+import rax
 from rax.format.files import load, save
 from rax.ir.dims import dim
-from rax.ir.errors import FormatError
+from rax.ir.errors import FormatError, TypeInferenceError
 from rax.ir.graph import Graph
 from rax.ir.node import Value, constant, new_input
 from rax.ir.op import Op
@@ -26,9 +28,13 @@ from rax.ops.arrays import literal, numpy_dtype, scalar
 from rax.ops.calls import Checkpoint
 from rax.ops.elementwise import multiply
 from rax.ops.families import Composite
+from rax.ops.reduction import Variance
 from rax.ops.scan import Scan
+from rax.ops.sorting import Sort
 from rax.runtime.reference import evaluate_graph
 from tests.format.build import chain, small, split, stored, to_bytes
+
+Model = Callable[[rax.Tensor], rax.Tensor]
 
 
 def there_and_back(program: Program | Graph, folder: Path) -> Program:
@@ -265,3 +271,33 @@ def test_attributes_that_hold_data(tmp_path: Path) -> None:
     assert second.array[()] == np.True_
     assert graph == chain(2)
     assert math.isnan(number)
+
+
+@pytest.mark.parametrize(
+    ("given", "due"),
+    [
+        (lambda x: rax.numpy.sort(x, descending=cast("bool", 1)), lambda x: rax.numpy.sort(x, descending=True)),
+        (lambda x: rax.numpy.sort(x, descending=cast("bool", np.False_)), rax.numpy.sort),
+        (lambda x: rax.nn.layer_norm(x, epsilon=1), lambda x: rax.nn.layer_norm(x, epsilon=1.0)),
+        (lambda x: rax.nn.layer_norm(x, epsilon=np.float64(0.5)), lambda x: rax.nn.layer_norm(x, epsilon=0.5)),
+    ],
+)
+def test_an_attribute_is_what_it_is_declared_to_be(given: Model, due: Model, tmp_path: Path) -> None:
+    """However a number is spelt in Python, the computation is one, and comes back as what was saved."""
+    first, second = (rax.trace(function, rax.spec((2, 3))) for function in (given, due))
+    assert there_and_back(first, tmp_path)["main"].digest == first.digest == second.digest
+
+
+def test_a_default_is_the_very_value(tmp_path: Path) -> None:
+    """A negative zero where the default is zero is written, and comes back."""
+    x = new_input("x", tensor_type((3,)))
+    graph = Graph([x], [Variance((0,))(x), Variance((0,), -0.0)(x), Variance((0,), 0.0)(x)])
+    assert len(graph.nodes) == 3
+    nodes = there_and_back(graph, tmp_path)["main"].nodes
+    assert [math.copysign(1, cast("Variance", node.op).correction) for node in nodes[1:]] == [1, -1]
+
+
+def test_an_attribute_that_is_no_number_is_refused_where_it_is_given() -> None:
+    for given in ("yes", 2, None, [True]):
+        with pytest.raises(TypeInferenceError, match="the attribute 'descending' of sort is a bool, not "):
+            Sort(0, cast("bool", given))
