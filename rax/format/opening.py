@@ -46,7 +46,8 @@ class Opened:
         needed = [0] * len(self.header.files)
         for row in self.header.tensors:
             if row.file is not None:
-                needed[row.file] = max(needed[row.file], *map(sum, row.segments), 0)
+                stops, total = map(sum, row.segments), sum(nbytes for _, nbytes in row.segments)
+                needed[row.file] = max(needed[row.file], *stops, total)  # so a small file is no huge tensor
         views: list[memoryview] = []
         for number, (path, nbytes) in enumerate(zip(self.header.files, needed, strict=True)):
             where = f"files[{number}]"

@@ -35,8 +35,9 @@ export function load(path) {
 
 function readTensor(tensor, where, bytes, folder, files) {
   const { type, inline, digest, segments, file } = tensor;
+  const total = inline ? 0 : segments.reduce((sum, [, count]) => sum + count, 0);
   const parts = inline ? [inline] : segments.map(([offset, count]) =>
-    file === undefined ? bytes.subarray(offset, offset + count) : readBeside(folder, files[file], offset, count, `files[${file}]`),
+    file === undefined ? bytes.subarray(offset, offset + count) : readBeside(folder, files[file], offset, count, total, `files[${file}]`),
   ); // prettier-ignore
   if (!inline && !sha256(...parts).equals(digest)) refuse("digest", "a tensor differs from its digest", where);
   const data = Buffer.concat(parts);
@@ -44,8 +45,8 @@ function readTensor(tensor, where, bytes, folder, files) {
   return NDArray.from(type.dtype, type.shape.map(Number), data);
 }
 
-// Bytes of another file, which no link leads to.
-function readBeside(folder, path, offset, count, where) {
+// Bytes of another file, which no link leads to, and which has as many as the whole tensor.
+function readBeside(folder, path, offset, count, total, where) {
   const bad = (why) => refuse("external", `the file of tensors '${path}' ${why}`, where);
   let descriptor;
   try {
@@ -63,7 +64,8 @@ function readBeside(folder, path, offset, count, where) {
     const status = fstatSync(descriptor);
     if (!status.isFile()) bad("is no regular file");
     if (status.nlink > 1) bad("has a second name");
-    if (status.size < offset + count) bad(`has ${status.size} bytes, not ${offset + count} or more`);
+    const least = Math.max(offset + count, total);
+    if (status.size < least) bad(`has ${status.size} bytes, not ${least} or more`);
     const data = Buffer.alloc(count);
     readSync(descriptor, data, 0, count, offset);
     return data;

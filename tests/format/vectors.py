@@ -49,9 +49,12 @@ def bad() -> dict[str, bytes]:
     """The bad vectors by file name."""
     named = {name: changed(small(), change) for name, (change, *_) in CHANGES.items()}
     named |= {name: data for name, (data, *_) in BYTES.items()}
-    for name, (row, paths) in TO_OTHER.items():
+    for name, (type, row, paths) in TO_OTHER.items():
         parts = split(to_bytes(small()))
-        parts.header["tensors"][0], parts.header["files"] = row, paths
+        types = parts.header["types"]
+        if type not in types:
+            types.append(type)
+        parts.header["tensors"][0], parts.header["files"] = [types.index(type), *row], paths
         named[name] = parts.join(place=False)
     return {re.sub(r"\W+", "-", name): data for name, data in named.items()}
 
@@ -80,13 +83,19 @@ EXTERNAL = {
     "external-rax": ("tensors in another rax file", True),
     "external-bytes": ("tensors that overlap in bare bytes, in a folder below, one of them small", False),
 }
-OTHER = {"ten.bin": bytes(range(10))}
-TO_OTHER: dict[str, tuple[list[Any], list[str]]] = {
-    "another-file-too-short": ([2, hashlib.sha256(bytes(range(7, 11))).digest(), [[7, 4]], 0], ["ten.bin"]),
-    "another-file-of-other-bytes": ([2, hashlib.sha256(bytes(range(4))).digest(), [[1, 4]], 0], ["ten.bin"]),
-    "another-file-that-is-a-folder": ([2, hashlib.sha256(b"").digest(), [[0, 4]], 0], ["folder"]),
+FLOAT: list[Any] = ["float32", []]
+OTHER = {"ten.bin": bytes(range(10)), "sixty-four.bin": bytes(range(64))}
+TO_OTHER: dict[str, tuple[list[Any], list[Any], list[str]]] = {
+    "another-file-too-short": (FLOAT, [hashlib.sha256(bytes(range(7, 11))).digest(), [[7, 4]], 0], ["ten.bin"]),
+    "another-file-less-than-the-tensor": (
+        ["uint8", [65]],
+        [hashlib.sha256(bytes(range(64)) + b"\0").digest(), [[0, 64], [0, 1]], 0],
+        ["sixty-four.bin"],
+    ),
+    "another-file-of-other-bytes": (FLOAT, [hashlib.sha256(bytes(range(4))).digest(), [[1, 4]], 0], ["ten.bin"]),
+    "another-file-that-is-a-folder": (FLOAT, [hashlib.sha256(b"").digest(), [[0, 4]], 0], ["folder"]),
 }
-"""Bad files whose first tensor lies in another file: its row, and the paths."""
+"""Bad files whose first tensor lies in another file: its type, the rest of its row, and the paths."""
 
 
 def error_of(data: bytes) -> FormatError:
