@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rax.cli.results import number
 from rax.format.files import load
 from rax.ir.graph import Graph
 from rax.ir.node import Constant, Input, Literal, Node
+from rax.ir.op import Op, exact, held_graphs, map_attribute
 from rax.ir.program import Example, Program
 from rax.ir.text.graph_printer import references
 from rax.ir.tree import Tree
@@ -114,6 +115,9 @@ def _node_lines(first: Graph, second: Graph) -> Iterator[str]:
     constants: list[str] = []
     for here, there in zip_longest(first.nodes, second.nodes):
         if here is None or there is None or _meaning(here, numbers[0]) != _meaning(there, numbers[1]):
+            if held := here and there and list(_held_lines(here, there, numbers)):
+                yield from held
+                continue
             place = f" at {names[here]}" if here in names else ""
             yield f"they part{place}: {_shown(here)}, there {_shown(there)}"
             return
@@ -127,6 +131,22 @@ def _node_lines(first: Graph, second: Graph) -> Iterator[str]:
         yield "other nodes are the results"
 
 
+def _held_lines(first: Node, second: Node, numbers: Sequence[Mapping[Node, int]]) -> Iterator[str]:
+    """How the graphs that two nodes hold differ, where that is all in which the nodes do."""
+    sides = [_apart_from_graphs(node, of) for node, of in zip((first, second), numbers, strict=True)]
+    if sides[0] == sides[1]:
+        pairs = zip(held_graphs(first.op), held_graphs(second.op), strict=True)
+        for (name, here), (_, there) in pairs:
+            yield from (f"{name} of {first.op.name}: {line}" for line in _graph_lines(here, there))
+
+
+def _apart_from_graphs(node: Node, numbers: Mapping[Node, int]) -> tuple[Any, ...]:
+    attributes = node.op.attributes() if isinstance(node.op, Op) else {}
+    plain = [map_attribute(value, lambda item: Graph if isinstance(item, Graph) else exact(item))
+             for value in attributes.values()]  # fmt: skip
+    return (type(node.op), node.op.name, plain, *_meaning(node, numbers)[1:])
+
+
 def _meaning(node: Node, numbers: Mapping[Node, int]) -> tuple[Any, ...]:
     operands = tuple((numbers[value.node], value.index) for value in node.inputs)
     plain = isinstance(node.op, (Constant, Input))
@@ -134,7 +154,13 @@ def _meaning(node: Node, numbers: Mapping[Node, int]) -> tuple[Any, ...]:
 
 
 def _shown(node: Node | None) -> str:
-    return "nothing more" if node is None else f"{node!r}"
+    if node is None:
+        return "nothing more"
+    holding = {name.partition("[")[0] for name, _ in held_graphs(node.op)}
+    if not holding or not isinstance(node.op, Op):
+        return f"{node!r}"
+    plain = [f"{name}={value}" for name, value in node.op.attributes().items() if name not in holding]
+    return f"<{node.op.name}[{', '.join(plain)}]({', '.join([str(value.type) for value in node.inputs])})>"
 
 
 def _tensor_lines(what: str, first: Mapping[str, Literal], second: Mapping[str, Literal]) -> Iterator[str]:

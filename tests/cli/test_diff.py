@@ -47,6 +47,24 @@ def test_what_cannot_be_read_ends_with_2(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err.startswith("rax: [")
 
 
+def scanned(table: Any, step: float = 1.0, *, reverse: bool = False) -> rax.Program:
+    def body(carry: rax.Tensor, x: rax.Tensor) -> Any:
+        return rax.cond(x > 0, lambda y: y * step, lambda y: y, carry) + table, x
+
+    return traced(lambda x, xs: rax.scan(body, x, xs, reverse=reverse), rax.spec((100,)), rax.spec((5,)))
+
+
+def test_graphs_that_an_operation_holds_are_compared_in_their_turn() -> None:
+    table = np.arange(100, dtype="float32")
+    assert list(differences(scanned(table), scanned(table * 2, 3.0))) == [
+        "entry 'f': body of scan: branches[1] of cond: the constant float32(1.0): float32[] differs by at most 2",
+        "entry 'f': body of scan: the constant %3: float32[100] differs by at most 99",
+    ]
+    (line,) = differences(scanned(table), scanned(table, reverse=True))
+    assert line.startswith("entry 'f': they part at %0: <scan[num_consts=0, num_carry=1, length=5, reverse=False](")
+    assert "\n" not in line
+
+
 def test_source_lines_do_not_count() -> None:
     first = traced(lambda x: x * 2)
     second = traced(lambda x: x * 2)
