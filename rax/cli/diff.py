@@ -12,6 +12,7 @@ import numpy as np
 
 from rax.cli.results import number
 from rax.format.files import load
+from rax.ir.errors import FormatError
 from rax.ir.graph import Graph
 from rax.ir.node import Constant, Input, Literal, Node
 from rax.ir.op import Op, exact, held_graphs, map_attribute
@@ -39,9 +40,16 @@ def run(options: argparse.Namespace) -> int:
         FormatError: a file is damaged, or newer than this rax.
         OSError: a file cannot be read.
     """
-    lines = list(differences(load(options.first), load(options.second)))
+    lines = list(differences(_loaded(options.first), _loaded(options.second)))
     print("\n".join(lines) if lines else "the same program")
     return 1 if lines else 0
+
+
+def _loaded(path: Path) -> Program:
+    try:
+        return load(path)
+    except FormatError as error:  # of which of the two files
+        raise FormatError(error.what, code=error.code, where=f"{error.where} of {path}", fix=error.fix) from None
 
 
 def differences(first: Program, second: Program) -> Iterator[str]:

@@ -44,7 +44,7 @@ def test_what_cannot_be_read_ends_with_2(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["diff", str(tmp_path / "first"), str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err == f"rax: cannot read {tmp_path / 'none'}: No such file or directory\n"
     assert main(["diff", str(tmp_path / "first"), str(tmp_path / "second")]) == 2
-    assert capsys.readouterr().err.startswith("rax: [")
+    assert capsys.readouterr().err == f"rax: [not-rax] the file is not a rax file (byte 0 of {tmp_path / 'second'})\n"
 
 
 def scanned(table: Any, step: float = 1.0, *, reverse: bool = False) -> rax.Program:
