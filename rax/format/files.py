@@ -12,11 +12,11 @@ from rax.format.atomic import replacing
 from rax.format.container import Layout, Places, lay_out
 from rax.format.decode import Registry, build_program
 from rax.format.encode import ProgramWriter
-from rax.format.header import GraphRow, Header, read_header
+from rax.format.header import GraphRow, Header, Segments, read_header
 from rax.format.limits import bounded_work, refuse
 from rax.format.opening import PathLike, open_file
 from rax.format.outside import Outside
-from rax.format.tensors import read_tensor
+from rax.format.tensors import Stored, read_tensor
 from rax.format.threads import spread
 from rax.format.wire import unpack
 from rax.ir import services
@@ -134,12 +134,17 @@ def load(path: PathLike, *, registry: Registry | None = None, verify: bool | Non
         opened = open_file(path, READ_BYTES)
         others = opened.others()
         rows = opened.header.tensors
+        stored: dict[tuple[int | None, Segments], Stored] = {}
+        for row in rows:
+            if row.inline is None and (row.file, row.segments) not in stored:
+                view = opened.view if row.file is None else others[row.file]
+                stored[row.file, row.segments] = Stored(view, row.segments)
+        small = len(opened.view) <= READ_BYTES
 
         def read(number: int) -> Literal:
             row = rows[number]
-            view = opened.view if row.file is None else others[row.file]
-            check = row.file is None and len(view) <= READ_BYTES if verify is None else verify
-            return read_tensor(row, view, f"tensors[{number}]", check=check)
+            check = row.file is None and small if verify is None else verify
+            return read_tensor(row, stored.get((row.file, row.segments)), f"tensors[{number}]", check=check)
 
         def work(number: int) -> int:  # bytes that are only mapped are none
             return sum(nbytes for _, nbytes in rows[number].segments) if verify else 0

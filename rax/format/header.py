@@ -36,6 +36,8 @@ GRAPH_KEYS = ("constants", "in_tree", "inputs", "nodes", "origins", "out_tree", 
 EXAMPLE_KEYS = ("display", "inputs", "outputs")
 
 
+Segments = tuple[tuple[int, int], ...]
+"""Where bytes lie, as ``(offset, nbytes)``."""
 NodeRow = tuple[int, tuple[TensorType, ...], list[int]]
 
 
@@ -60,7 +62,7 @@ class TensorRow:
     type: TensorType
     inline: bytes | None
     digest: bytes
-    segments: tuple[tuple[int, int], ...]
+    segments: Segments
     file: int | None = None
 
 

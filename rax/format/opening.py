@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from rax.format.container import check_segments, read_raw_header, read_start
-from rax.format.header import Header, read_header
+from rax.format.header import Header, Segments, read_header
 from rax.format.limits import bounded_work, refuse, shown
 from rax.format.paths import open_beside
 from rax.format.versions import upgrade
@@ -43,11 +43,15 @@ class Opened:
         Raises:
             FormatError: one is absent, out of reach, or too short for what is said to lie in it.
         """
-        needed = [0] * len(self.header.files)
+        lists: list[set[Segments]] = [set() for _ in self.header.files]
         for row in self.header.tensors:
             if row.file is not None:
-                stops, total = map(sum, row.segments), sum(nbytes for _, nbytes in row.segments)
-                needed[row.file] = max(needed[row.file], *stops, total)  # so a small file is no huge tensor
+                lists[row.file].add(row.segments)
+        needed: list[int] = []
+        for found in lists:
+            segments = [segment for each in found for segment in each]
+            # A small file is no huge tensor, nor many tensors that take long to be hashed.
+            needed.append(max([sum(nbytes for _, nbytes in segments), *map(sum, segments)]))
         views: list[memoryview] = []
         for number, (path, nbytes) in enumerate(zip(self.header.files, needed, strict=True)):
             where = f"files[{number}]"

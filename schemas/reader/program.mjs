@@ -19,7 +19,8 @@ export function load(path) {
   const header = new Header(container.header);
   checkSegments(bytes, container, header.tensors);
   const folder = dirname(realpathSync(path));
-  const tensors = header.tensors.map((tensor, n) => readTensor(tensor, `tensors[${n}]`, bytes, folder, header.files));
+  const outside = { folder, files: header.files, least: leastBytes(header) };
+  const tensors = header.tensors.map((tensor, n) => readTensor(tensor, `tensors[${n}]`, bytes, outside));
   const known = new Set();
   for (const graph of header.graphs) {
     for (const node of graph.nodes) {
@@ -33,11 +34,23 @@ export function load(path) {
   return new Program(container.header, header, tensors);
 }
 
-function readTensor(tensor, where, bytes, folder, files) {
+// How many bytes each other file must have: up to the end of every segment, and in all different lists of them.
+function leastBytes({ tensors, files }) {
+  const lists = files.map(() => new Map());
+  for (const { segments, file } of tensors) if (file !== undefined) lists[file].set(JSON.stringify(segments, asText), segments);
+  return lists.map((found) => {
+    const segments = [...found.values()].flat();
+    const total = segments.reduce((sum, [, count]) => sum + count, 0);
+    return segments.reduce((least, [offset, count]) => Math.max(least, offset + count), total);
+  });
+}
+
+const asText = (_, value) => (typeof value === "bigint" ? `${value}` : value);
+
+function readTensor(tensor, where, bytes, { folder, files, least }) {
   const { type, inline, digest, segments, file } = tensor;
-  const total = inline ? 0 : segments.reduce((sum, [, count]) => sum + count, 0);
   const parts = inline ? [inline] : segments.map(([offset, count]) =>
-    file === undefined ? bytes.subarray(offset, offset + count) : readBeside(folder, files[file], offset, count, total, `files[${file}]`),
+    file === undefined ? bytes.subarray(offset, offset + count) : readBeside(folder, files[file], offset, count, least[file], `files[${file}]`),
   ); // prettier-ignore
   if (!inline && !sha256(...parts).equals(digest)) refuse("digest", "a tensor differs from its digest", where);
   const data = Buffer.concat(parts);
@@ -45,8 +58,8 @@ function readTensor(tensor, where, bytes, folder, files) {
   return NDArray.from(type.dtype, type.shape.map(Number), data);
 }
 
-// Bytes of another file, which no link leads to, and which has as many as the whole tensor.
-function readBeside(folder, path, offset, count, total, where) {
+// Bytes of another file, which no link leads to, and which is as long as it must be.
+function readBeside(folder, path, offset, count, least, where) {
   const bad = (why) => refuse("external", `the file of tensors '${path}' ${why}`, where);
   let descriptor;
   try {
@@ -64,7 +77,6 @@ function readBeside(folder, path, offset, count, total, where) {
     const status = fstatSync(descriptor);
     if (!status.isFile()) bad("is no regular file");
     if (status.nlink > 1) bad("has a second name");
-    const least = Math.max(offset + count, total);
     if (status.size < least) bad(`has ${status.size} bytes, not ${least} or more`);
     const data = Buffer.alloc(count);
     readSync(descriptor, data, 0, count, offset);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import shutil
@@ -17,7 +18,7 @@ from rax.format.files import describe
 from rax.ir.errors import FormatError, RaxError
 from rax.ir.types import DTYPES
 from rax.ops.arrays import Array, literal, numpy_dtype
-from tests.format.build import split
+from tests.format.build import split, stored, to_bytes
 
 RNG = np.random.default_rng(0)
 W, B = RNG.normal(size=(64, 32)).astype("float32"), RNG.normal(size=32).astype("float32")
@@ -128,6 +129,47 @@ def test_bytes_anywhere_in_any_file_will_do(tmp_path: Path) -> None:
     parts.header["tensors"][place] = [own[0], own[1], [[1 + 4096, 4096], [1, 4096]], 0]
     (tmp_path / "m").write_bytes(parts.join())
     assert rax.load(tmp_path / "m").digest == program().digest
+
+
+def test_a_small_file_is_not_many_tensors(tmp_path: Path) -> None:
+    """Or a header of some bytes could have a reader hash the same gigabytes for hours."""
+    parts = split(to_bytes(stored(100, 101)))
+    for row, place in zip(parts.header["tensors"], [[0, 400], [4, 404]], strict=True):
+        row[2:] = [[place], 0]
+    parts.payloads = []
+    parts.header["files"] = ["bare"]
+    (tmp_path / "m").write_bytes(parts.join(place=False))
+    raw = np.arange(102, dtype="float32").tobytes()
+    (tmp_path / "bare").write_bytes(raw.ljust(804, b"\0"))
+    assert rax.load(tmp_path / "m", verify=True).digest == stored(100, 101).digest
+    (tmp_path / "bare").write_bytes(raw.ljust(803, b"\0"))
+    with pytest.raises(FormatError, match="the file of tensors 'bare' has 803 bytes, not 804 or more"):
+        rax.load(tmp_path / "m")
+
+
+def test_rows_of_the_same_bytes_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = np.arange(400, dtype="float32"), np.arange(400, dtype="float32").reshape(20, 20)
+    graph = rax.trace(lambda a, b: (a, b), a=rax.spec(a.shape), b=rax.spec(b.shape))
+    rax.save(rax.Program(both=graph, defaults={"a": a, "b": b}), tmp_path / "m", external="w")
+    assert len(safetensors(tmp_path / "w")) == 1
+    hashed: list[int] = []
+    sha256 = hashlib.sha256
+
+    class Counting:
+        def __init__(self) -> None:
+            self._total = sha256()
+
+        def update(self, data: memoryview) -> None:
+            hashed.append(data.nbytes)
+            self._total.update(data)
+
+        def digest(self) -> bytes:
+            return self._total.digest()
+
+    monkeypatch.setattr("rax.format.tensors.hashlib.sha256", lambda *data: Counting() if not data else sha256(*data))
+    loaded = rax.load(tmp_path / "m", verify=True)
+    assert hashed == [1600]
+    np.testing.assert_array_equal(loaded.defaults["b"].array, b)
 
 
 def saved(folder: Path) -> Path:
