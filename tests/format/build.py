@@ -7,7 +7,7 @@ import importlib
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -36,6 +36,12 @@ from tests.ops import laws
 
 importlib.import_module("rax.ops")  # fills the registry
 
+Header = dict[str, Any]
+EMPTY: Header = {
+    "defaults": {}, "entries": {}, "examples": {}, "files": [], "graphs": [], "main": None, "ops": [], "origins": [],
+    "tensors": [], "trees": [], "types": [],
+}  # fmt: skip
+"""The header of a program without entries."""
 VECTOR = tensor_type((3,))
 
 
@@ -122,6 +128,17 @@ def chain(length: int) -> Graph:
     return Graph((x, y), (value,), origins={})
 
 
+PROGRAMS: dict[str, Callable[[], Program]] = {
+    "small": small,
+    "everything": everything,
+    "stored": lambda: stored(100, 5),
+    "operations": operations,
+    "nothing": lambda: Program({}),
+    "chain": lambda: Program({"main": chain(300)}),
+}
+"""One of each kind, for laws that hold of every program."""
+
+
 def to_bytes(program: Program | Graph) -> bytes:
     """A program as a file's bytes."""
     file = io.BytesIO()
@@ -140,7 +157,7 @@ def from_bytes(data: bytes, folder: Path, **options: Any) -> Program:
 class Parts:
     """A file taken apart: its header as Python values, and the payloads of its segments."""
 
-    header: dict[str, Any]
+    header: Header
     payloads: list[bytes]
 
     def join(self, *, place: bool = True, version: int = 1) -> bytes:
@@ -150,22 +167,14 @@ class Parts:
             place: write the offsets that are due into the header first.
             version: the version to state.
         """
-        start = packed_array_header(4 + 2 * len(self.payloads)) + pack("rax") + pack(version)
-        tail, offsets = b"", [0] * len(self.payloads)
+        offsets = [0] * len(self.payloads)
         while True:
             if place:
                 set_offsets(self.header, offsets)
-            packed = start + pack(self.header)
-            tail = packed + b"\xc4\x20" + hashlib.sha256(packed).digest()
-            before, offsets = offsets, []
-            for payload in self.payloads:
-                own = bin_header(len(payload))
-                zeros = -(len(tail) + 2 + len(own)) % 64
-                tail += bytes([0xC4, zeros]) + bytes(zeros) + own
-                offsets.append(len(tail))
-                tail += payload
+            before = offsets
+            data, offsets = joined(pack(self.header), self.payloads, pack(version))
             if not place or offsets == before:
-                return tail
+                return data
 
 
 def pack(value: Any) -> bytes:
@@ -173,7 +182,22 @@ def pack(value: Any) -> bytes:
     return cast("bytes", msgpack.packb(value))
 
 
-def set_offsets(header: dict[str, Any], offsets: list[int]) -> None:
+def joined(packed: bytes, payloads: Sequence[bytes] = (), version: bytes = b"\x01") -> tuple[bytes, list[int]]:
+    """The file of a packed header, its checksum made good, and where its payloads lie."""
+    start = packed_array_header(4 + 2 * len(payloads)) + pack("rax") + version + packed
+    data = start + b"\xc4\x20" + hashlib.sha256(start).digest()
+    offsets: list[int] = []
+    for payload in payloads:
+        own = bin_header(len(payload))
+        zeros = -(len(data) + 2 + len(own)) % 64
+        data += bytes([0xC4, zeros]) + bytes(zeros) + own
+        offsets.append(len(data))
+        data += payload
+    return data, offsets
+
+
+def set_offsets(header: Header, offsets: list[int]) -> None:
+    """Write into the tensor table where the payloads lie, as far as it has segments for them."""
     rows = [segment for row in header["tensors"] if len(row) == 3 for segment in row[2]]
     for segment, offset in zip(rows, offsets, strict=False):
         segment[0] = offset
@@ -245,8 +269,8 @@ def bin_header(count: int) -> bytes:
     return b"\xc5" + count.to_bytes(2, "big") if count < 65536 else b"\xc6" + count.to_bytes(4, "big")
 
 
-def changed(program: Program, change: Callable[[dict[str, Any]], Any]) -> bytes:
-    """The file of a program, its header changed, its checksum made good."""
+def changed(program: Program, change: Callable[[Header], Any], *, place: bool = False) -> bytes:
+    """The file of a program, its header changed and its checksum made good; if asked, its offsets too."""
     parts = split(to_bytes(program))
     change(parts.header)
-    return parts.join(place=False)
+    return parts.join(place=place)

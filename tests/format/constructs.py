@@ -416,7 +416,7 @@ CONSTRUCTS: dict[str, Construct] = {
     "no-inputs": ("an entry without inputs", lambda: of_bytes(3)),
     "no-outputs": ("an entry without outputs", no_outputs),
     "references": ("references to inputs, constants and values, some far back", passed_through),
-    "values-40": ("a chain of nodes, and references of more than one byte", lambda: numbered(140)),
+    "values-140": ("a chain of nodes, and references of more than one byte", lambda: numbered(140)),
     "results-several": ("operations of several results", results),
     "origins": ("lines and scopes of some nodes", origins),
     "entries-sharing": ("two entries that hold the same graph and the same tensor, and which is main", shared),

@@ -10,7 +10,7 @@ from typing import Any
 from rax.format.header import read_header
 from rax.ir.errors import FormatError
 from rax.ir.types import DTYPES
-from tests.format.build import from_json
+from tests.format.build import EMPTY, from_json
 from tests.format.schema import SCHEMA, VALIDATOR
 
 WORDS = ("", "x", "w.0", "é", "$", "$$a", "body", "a\n", "\x00", "x" * 300)
@@ -125,10 +125,6 @@ def merge(first: Any, second: Any) -> Any:
     return {**first, **second, **both, **bounds}
 
 
-EMPTY: dict[str, Any] = {
-    "defaults": {}, "entries": {}, "examples": {}, "files": [], "graphs": [], "main": None, "ops": [], "origins": [],
-    "tensors": [], "trees": [], "types": [],
-}  # fmt: skip
 OPS = (("add", 2), ("multiply", 2), ("negative", 1))
 
 

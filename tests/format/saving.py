@@ -27,12 +27,13 @@ from rax.ir.program import Program
 from tests.format.build import small, stored
 
 FORMAT = str(Path(atomic.__file__).parent)
-VERSIONS = 200_000
+ELEMENTS = 200_000
+"""Of the tensor that is saved: so many that a save takes a while."""
 
 
 def programs() -> list[Program]:
     """What is saved by turns."""
-    return [stored(VERSIONS + version) for version in range(2)]
+    return [stored(ELEMENTS + number) for number in range(2)]
 
 
 def leftovers(folder: Path) -> list[Path]:

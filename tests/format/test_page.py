@@ -12,24 +12,12 @@ from rax.format import limits, versions
 from rax.format.header import EXAMPLE_KEYS, GRAPH_KEYS, HEADER_KEYS
 from rax.format.trees import KEYWORDS, ROW_LENGTHS
 from rax.ir.dims import MAX_DIM_DEPTH
-from rax.ir.program import Program
 from rax.ir.types import DTYPES
-from tests.format.build import (
-    as_json,
-    chain,
-    everything,
-    from_bytes,
-    from_json,
-    operations,
-    small,
-    split,
-    stored,
-    to_bytes,
-)
+from tests.format.build import PROGRAMS, as_json, from_bytes, from_json, split, to_bytes
 from tests.format.digests import graph_text, program_text, sha
-from tests.format.schema import CODES, DEFINITIONS, SCHEMA, SCHEMAS, section
+from tests.format.page import CODES, PAGE, section
+from tests.format.schema import DEFINITIONS, SCHEMA
 
-PAGE = (SCHEMAS / "FORMAT.md").read_text(encoding="utf-8")
 BOUNDS = {
     "bytes of the header": limits.MAX_HEADER_BYTES,
     "levels of maps and arrays in the file": 1024,  # msgpack's own
@@ -155,15 +143,10 @@ def test_the_example_on_the_page_is_the_file(tmp_path: Path) -> None:
     assert loaded.digest in section("Digests")
 
 
-PROGRAMS = {
-    "small": small(), "everything": everything(), "stored": stored(100, 5), "operations": operations(),
-    "nothing": Program({}), "chain": Program({"main": chain(50)}),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_digests_are_computed_from_a_file_by_the_words_of_the_page(name: str) -> None:
-    header = split(to_bytes(PROGRAMS[name])).header
-    assert sha(program_text(header)) == PROGRAMS[name].digest
+    program = PROGRAMS[name]()
+    header = split(to_bytes(program)).header
+    assert sha(program_text(header)) == program.digest
     for entry, row in header["entries"].items():
-        assert sha(graph_text(header, row)) == PROGRAMS[name][entry].digest
+        assert sha(graph_text(header, row)) == program[entry].digest

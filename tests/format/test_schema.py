@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from rax.format import limits
-from rax.ir.program import Program
-from tests.format.build import Parts, as_json, chain, everything, from_json, operations, small, split, stored, to_bytes
+from tests.format.build import PROGRAMS, Parts, as_json, everything, from_json, small, split, to_bytes
 from tests.format.generate import document, repaired
 from tests.format.hostile import CHANGES
-from tests.format.schema import RELATIONAL, SCHEMA, STRUCTURAL, VALIDATOR, verdict
+from tests.format.page import RELATIONAL, STRUCTURAL
+from tests.format.schema import SCHEMA, VALIDATOR, verdict
 from tests.format.schema_coverage import Keyword, keywords, trace, violations
 from tests.fuzz.mutation import Seed, changed_header
 
@@ -56,15 +56,9 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
-PROGRAMS = {
-    "small": small(), "everything": everything(), "stored": stored(100, 5), "operations": operations(),
-    "nothing": Program({}), "chain": chain(300),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_what_is_written_fits(name: str) -> None:
-    header = split(to_bytes(PROGRAMS[name])).header
+    header = split(to_bytes(PROGRAMS[name]())).header
     form = json.loads(json.dumps(as_json(header), allow_nan=False))
     VALIDATOR.validate(form)
     assert from_json(form) == header
@@ -172,7 +166,7 @@ def test_the_large_bounds_are_the_loaders() -> None:
 
 # From the loader's side.
 
-FILES = {name: Seed(name, to_bytes(PROGRAMS[name])) for name in ("small", "everything", "stored")}
+FILES = {name: Seed(name, to_bytes(PROGRAMS[name]())) for name in ("small", "everything", "stored")}
 
 
 def changed_at_random(name: str, rng: random.Random, folder: Path) -> None:

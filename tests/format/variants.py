@@ -19,12 +19,8 @@ from rax.ir.types import tensor_type
 from rax.ops.algebra import add
 from rax.ops.arrays import literal
 from rax.ops.elementwise import multiply
-from tests.format.build import Parts, split, to_bytes
+from tests.format.build import Header, Parts, changed, joined, split, to_bytes
 from tests.format.constructs import array, numbers, plain, same, shared, whole
-from tests.format.hostile import without_checksum
-
-Header = dict[str, Any]
-TABLES = ("files", "graphs", "ops", "origins", "tensors", "trees", "types")
 
 
 def wide(value: Any) -> bytes:
@@ -57,13 +53,6 @@ def turned(value: Any) -> Any:
         pairs = cast("Header", value)
         return {key: turned(pairs[key]) for key in reversed(pairs)}
     return [turned(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
-
-
-def changed(program: Program, change: Callable[[Header], Any]) -> bytes:
-    """The file of a program, its header changed, its segments placed again."""
-    parts = split(to_bytes(program))
-    change(parts.header)
-    return parts.join()
 
 
 def shift(header: Header) -> None:
@@ -170,7 +159,7 @@ def of_sizes() -> bytes:
         header["types"].append(["float32", [second for _, _, second in SIZES]])
         graph["nodes"][0][1] = len(header["types"]) - 1
 
-    return changed(made, change)
+    return changed(made, change, place=True)
 
 
 def unnumbered_origins(header: Header) -> None:
@@ -203,7 +192,7 @@ def other_forms() -> bytes:
 
 def float_32() -> bytes:
     """The same with floats of 4 bytes."""
-    return without_checksum(cast("bytes", msgpack.packb(normalised(), use_single_float=True)))
+    return joined(cast("bytes", msgpack.packb(normalised(), use_single_float=True)))[0]
 
 
 def turn(header: Header) -> None:
@@ -215,19 +204,21 @@ def turn(header: Header) -> None:
 
 VARIANTS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "wide": ("every int, str, bin, array and map with the longest header there is", lambda: widened(whole())),
-    "keys-turned": ("maps whose keys descend", lambda: changed(whole(), turn)),
-    "rows-moved": ("types in another order, one of them unused", lambda: changed(whole(), shift)),
-    "rows-repeated": ("rows twice", lambda: changed(whole(), repeat)),
+    "keys-turned": ("maps whose keys descend", lambda: changed(whole(), turn, place=True)),
+    "rows-moved": ("types in another order, one of them unused", lambda: changed(whole(), shift, place=True)),
+    "rows-repeated": ("rows twice", lambda: changed(whole(), repeat, place=True)),
     "rows-unneeded": (
-        "rows that nothing needs, as an unknown operation, an absent file", lambda: changed(whole(), unneeded)),
-    "nodes-in-another-order": ("nodes that do not come depth first", lambda: changed(pair(), unordered)),
-    "nodes-unneeded": ("nodes twice, and nodes that no output needs", lambda: changed(pair(), unused)),
+        "rows that nothing needs, as an unknown operation, an absent file",
+        lambda: changed(whole(), unneeded, place=True),
+    ),
+    "nodes-in-another-order": ("nodes that do not come depth first", lambda: changed(pair(), unordered, place=True)),
+    "nodes-unneeded": ("nodes twice, and nodes that no output needs", lambda: changed(pair(), unused, place=True)),
     "segments-several": ("a tensor in three segments", lambda: split_tensor(shared(), 64, 64)),
     "segments-small": ("tensors of few bytes, and of none, outside the header", stored_small),
     "sizes-not-multiplied-out": ("sizes that are the same polynomial, written in two ways", of_sizes),
-    "origins-not-joined": ("a pair for each node", lambda: changed(pair(), unnumbered_origins)),
+    "origins-not-joined": ("a pair for each node", lambda: changed(pair(), unnumbered_origins, place=True)),
     "attributes-in-other-forms": ("a float as an int; a size that is an int, as a map", other_forms),
-    "float-32": ("a float of 4 bytes", lambda: float_32()),
+    "float-32": ("a float of 4 bytes", float_32),
     "default-written": ("an attribute that has its default", lambda: changed(
         same(rnp.sort, numbers(4)), lambda h: h["ops"][0][2].update(descending=False))),
 }  # fmt: skip

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from itertools import combinations, islice
 from typing import Any
 
-from tests.format.build import pack
-from tests.fuzz.mutation import joined
+from tests.format.build import EMPTY, joined, pack
 
 X = ["float32", [2]]
 LEAF, ONE, NO_ARGUMENTS = ["leaf"], ["arguments", [0], ["x"]], ["arguments", [], []]
@@ -15,9 +14,7 @@ LEAF, ONE, NO_ARGUMENTS = ["leaf"], ["arguments", [0], ["x"]], ["arguments", [],
 
 def written(**tables: Any) -> bytes:
     """A file of these tables; the others are those of an empty program."""
-    empty: dict[str, Any] = {"defaults": {}, "entries": {}, "examples": {}, "graphs": [], "main": None, "ops": []}
-    empty |= {"files": [], "origins": [], "tensors": [], "trees": [], "types": []}
-    return joined(pack({**empty, **tables}), [])[0]
+    return joined(pack({**EMPTY, **tables}))[0]
 
 
 def graph(**parts: Any) -> dict[str, Any]:

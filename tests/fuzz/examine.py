@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import resource
 import signal
 import zlib
@@ -14,6 +13,7 @@ from typing import NoReturn
 from rax.format.files import describe, load
 from rax.ir.errors import FormatError
 from tests.format.build import to_bytes
+from tests.format.page import CODES
 
 SECONDS = 1.0
 """The time of the processor that one file of ordinary size may take."""
@@ -22,14 +22,6 @@ BYTES = 2**28
 LONGEST_ERROR = 8192
 MOST_PRINTED = 4096
 """Larger files are not printed: text repeats at each node the attributes and graphs that a file has once."""
-PAGE = Path(__file__).parents[2] / "schemas" / "FORMAT.md"
-CODES = frozenset(
-    code
-    for row in PAGE.read_text(encoding="utf-8").split("\n## Errors")[1].split("\n## ")[0].splitlines()
-    if row.startswith("| `")
-    for code in re.findall(r"`([a-z-]+)`", row.split("|")[1])
-)
-"""The codes of errors, as the page of the format lists them."""
 EXHAUSTION = ("MemoryError", "RecursionError", "maximum recursion", "integer string conversion")
 LOADS = "loads"
 BEYOND_HEADER = ("unknown-op", "op-version", "op-refused", "wrong-type", "bad-program", "digest", "external")

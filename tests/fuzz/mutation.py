@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import msgpack
 
-from tests.format.build import bin_header, pack, packed_array_header, set_offsets
+from tests.format.build import joined, pack, set_offsets
 from tests.fuzz import values
 
 Header = Any
@@ -472,20 +472,6 @@ def _written(change: Change, otherwise: bytes) -> bytes:
         change.steps += _scramble(rng, tail := bytearray(data), 1)
         data = bytes(tail)
     return data
-
-
-def joined(packed: bytes, payloads: list[bytes], version: bytes = b"\x01") -> tuple[bytes, list[int]]:
-    """The file of a packed header, and where its payloads lie."""
-    start = packed_array_header(4 + 2 * len(payloads)) + b"\xa3rax" + version + packed
-    data = start + b"\xc4\x20" + hashlib.sha256(start).digest()
-    offsets: list[int] = []
-    for payload in payloads:
-        own = bin_header(len(payload))
-        zeros = -(len(data) + 2 + len(own)) % 64
-        data += bytes([0xC4, zeros]) + bytes(zeros) + own
-        offsets.append(len(data))
-        data += payload
-    return data, offsets
 
 
 def _scramble(rng: random.Random, data: bytearray, times: int) -> list[str]:

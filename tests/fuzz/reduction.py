@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from tests.format.build import pack
+from tests.format.build import joined, pack
 from tests.fuzz.campaign import PLACE, STUCK, attempt
 from tests.fuzz.examine import limits
-from tests.fuzz.mutation import Seed, follow, joined
+from tests.fuzz.mutation import Seed, follow
 
 TRIES = 400
 SIMPLE: tuple[Any, ...] = (None, 0, 1, "", [], {})
