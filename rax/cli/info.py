@@ -1,8 +1,7 @@
-"""What a file holds, read from its header: entries, inputs, outputs, state, sizes of tensors."""
+"""What a file holds: its digest; from its header its entries, inputs, outputs, state, sizes of tensors."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ MOST_TENSORS = 10
 
 
 def describe_file(path: Path, entry: str | None) -> list[str]:
-    """Lines about a file, or about one of its entries. No tensor is read.
+    """Lines about a file, or about one of its entries; for the program's digest every tensor is hashed.
 
     Raises:
         RaxError: there is no such entry.
@@ -55,7 +54,7 @@ def _table(types: Mapping[str, TensorType], marks: Mapping[str, str]) -> list[st
 def _tensor_lines(found: Description) -> list[str]:
     """How many tensors, and the largest ones."""
     sizes = [
-        (_nbytes(tensor.type), f"{tensor.type}{f' in {tensor.file}' if tensor.file else ''}")
+        (tensor.type.nbytes.__index__(), f"{tensor.type}{f' in {tensor.file}' if tensor.file else ''}")
         for tensor in found.tensors
     ]
     count, total = len(sizes), sum(size for size, _ in sizes)
@@ -66,7 +65,3 @@ def _tensor_lines(found: Description) -> list[str]:
     lines = [f"{count} tensor{'s' * (count != 1)}, {total:,} bytes{more}"]
     width = max(len(f"{size:,}") for size, _ in rows)
     return lines + [f"  {size:>{width},} bytes  {type}" for size, type in rows]
-
-
-def _nbytes(type: TensorType) -> int:
-    return math.prod(size.__index__() for size in type.shape) * type.dtype.itemsize

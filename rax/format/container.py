@@ -36,9 +36,9 @@ FIXED_ITEMS = 4
 _START_BYTES = 5 + 8 + 9
 """The most that the array's header and the first two items take."""
 _CHECKSUM_HEADER = pack_bin_header(hashlib.sha256().digest_size)
+_CHECKSUM_BYTES = len(_CHECKSUM_HEADER) + hashlib.sha256().digest_size
 Places = Mapping[int, tuple[str, list[tuple[int, int]]]]
 """For rows of the tensor table, the path of another file and the segments ``(offset, nbytes)`` in it."""
-_CHECKSUM_BYTES = len(_CHECKSUM_HEADER) + hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)

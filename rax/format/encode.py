@@ -214,7 +214,7 @@ def _tensors(program: Program) -> list[Literal]:
 
 
 def _nbytes(literal: Literal) -> int:
-    """Of its type: a look at its data would read it."""
+    """The size by the type: a look at the data would read it."""
     return literal.type.nbytes.__index__()
 
 

@@ -43,7 +43,8 @@ def save(program: Program | Graph, path: PathLike, *, external: str | Sequence[s
         external: other files that hold tensors, by paths from the folder of ``path`` downwards, with ``/``.
             A tensor that lies in one of those that exist (rax or safetensors files) is named by its place
             and digest instead of being stored. One of them may be absent: it is written, as a safetensors
-            file, with every tensor of more than 64 bytes that the others lack. Files that exist are never changed.
+            file, with every tensor of more than 64 bytes that the others lack (those of complex128, which that
+            format has not, stay inside). Files that exist are never changed.
 
     Raises:
         FormatError: the program holds something that no file can, or is past a bound; or an external

@@ -10,6 +10,7 @@ from rax.format.attributes import AttributeReader, read_dtype
 from rax.format.limits import (
     MAX_ROWS,
     as_array,
+    as_bin,
     as_index,
     as_int,
     as_map,
@@ -221,7 +222,7 @@ class _Reader:
         rows, types = self._nodes(nodes, number, leaves, f"{where}.nodes")
         refs = as_array(outputs, f"{where}.outputs", MAX_ROWS)
         for place, ref in enumerate(refs):
-            check_reference(ref, len(leaves), len(types), f"{where}.outputs[{place}]")
+            _check_reference(ref, len(leaves), len(types), f"{where}.outputs[{place}]")
         texts = as_array(names, f"{where}.output_names", MAX_ROWS)
         if len(texts) != len(refs):
             refuse("bad-graph", f"{len(texts)} names for {len(refs)} outputs", f"{where}.output_names")
@@ -269,7 +270,7 @@ class _Reader:
             count = len(types)
             for ref in refs:
                 if type(ref) is not int or not -leaf_count <= ref <= count or ref == 0:
-                    check_reference(ref, leaf_count, count, f"{where}[{place}]")
+                    _check_reference(ref, leaf_count, count, f"{where}[{place}]")
             known = type(result) is int and 0 <= result < result_count
             due = self.results[result] if known else self._results(result, f"{where}[{place}][1]")
             types += due
@@ -338,12 +339,7 @@ def read_header(raw: object) -> Header:
     return _Reader(raw).header()
 
 
-def as_bin(value: object, where: str) -> bytes:
-    """The value as bytes."""
-    return value if type(value) is bytes else refuse("wrong-kind", f"a bin is due, not {kind_of(value)}", where)
-
-
-def check_reference(value: object, leaves: int, values: int, where: str) -> None:
+def _check_reference(value: object, leaves: int, values: int, where: str) -> None:
     """Check a reference: ``-1 - leaf``, or how many values back."""
     if type(value) is not int:
         refuse("wrong-kind", f"a reference is an int, not {kind_of(value)}", where)

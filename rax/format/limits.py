@@ -42,9 +42,11 @@ MAX_FILE_DIM_ITEMS = 2**15
 DIM_WORK = 2**16
 DIM_WORK_PER_BYTE = 2
 MAX_INLINE_BYTES = 64
-SHOWN = 200
 ALIGNMENT = 64
 MAX_SEGMENT_BYTES = 2**32 - ALIGNMENT
+
+SHOWN = 200
+"""How many characters of a file's text an error repeats; no bound of the format."""
 
 
 def refuse(code: str, what: str, where: str = "", fix: str = "") -> NoReturn:
@@ -92,8 +94,8 @@ def as_int(value: object, where: str, low: int = 0, high: int = MAX_INT) -> int:
     if type(value) is not int:
         refuse("wrong-kind", f"an int is due, not {kind_of(value)}", where)
     if not low <= value <= high:
-        shown = value if value.bit_length() <= 64 else f"an int of {value.bit_length()} bits"
-        refuse("limit", f"{shown} is not between {low} and {high}", where)
+        said = value if value.bit_length() <= 64 else f"an int of {value.bit_length()} bits"
+        refuse("limit", f"{said} is not between {low} and {high}", where)
     return value
 
 
@@ -115,6 +117,11 @@ def as_text(value: object, where: str, longest: int = MAX_TEXT, shortest: int = 
     if not shortest <= len(value) <= longest:
         refuse("limit", f"a str of {len(value)} characters, where {shortest} to {longest} are allowed", where)
     return value
+
+
+def as_bin(value: object, where: str) -> bytes:
+    """The value as bytes."""
+    return value if type(value) is bytes else refuse("wrong-kind", f"a bin is due, not {kind_of(value)}", where)
 
 
 def as_array(value: object, where: str, most: int, length: int | None = None) -> list[Any]:

@@ -27,7 +27,7 @@ class Opened:
         folder: where it lies.
         version: its format version.
         header: its rows.
-        header_bytes: how many bytes the file has up to its first segment.
+        header_bytes: how many bytes the file has up to its first pad.
         view: all its bytes.
     """
 

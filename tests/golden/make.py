@@ -1,6 +1,6 @@
 """Makes the golden files of the present format version: ``python -m tests.golden.make FOLDER``.
 
-Each is run once, when a version is released; its files are never edited afterwards. An entry's
+It is run once for a version, when that is released; its files are never edited afterwards. An entry's
 example holds inputs and the outputs due, so that a later reader proves that it reads the same
 program, not only that it reads.
 """

@@ -14,7 +14,7 @@ from rax.ir.graph import Graph
 from rax.ir.node import Input, Literal, Node, Value, constant, new_input
 from rax.ir.op import REGISTRY, Op
 from rax.ir.rebuild import rebuild
-from rax.ir.text.scanner import NAME, clipped, did_you_mean
+from rax.ir.text.scanner import LABEL, NAME, clipped, did_you_mean
 from rax.ir.text.value_parser import ValueParser
 from rax.ir.trail import NOWHERE, Origin
 from rax.ir.tree import Tree
@@ -28,7 +28,6 @@ _RESULT = re.compile(r"%([A-Za-z0-9_]+)(?::([0-9]{1,9}))?")
 _OPERAND = re.compile(
     rf"%(?P<id>[A-Za-z0-9_]+)(?:\.(?P<index>[0-9]{{1,9}}))?|@(?P<place>[0-9]{{1,9}})|(?P<name>{NAME.pattern})|(?=\")"
 )
-_LABEL = re.compile(r"&([A-Za-z0-9_]+)")
 
 
 def parse_graph(
@@ -328,7 +327,7 @@ class GraphParser(ValueParser):
             graph = self.graph()
         else:
             place = self.skip()
-            label = self.match(_LABEL, "the label of a graph, such as &0").group(1)
+            label = self.match(LABEL, "the label of a graph, such as &0").group(1)
             known = self.graphs.get(label)
             if known is None:
                 near = did_you_mean(f"&{label}", [f"&{each}" for each in self.graphs])

@@ -15,12 +15,11 @@ from rax.ir.op import Op
 from rax.ir.program import Example, Program
 from rax.ir.text.graph_parser import GraphParser
 from rax.ir.text.program_printer import TEXT_VERSION, program_literals
-from rax.ir.text.scanner import clipped, did_you_mean
+from rax.ir.text.scanner import LABEL, clipped, did_you_mean
 from rax.ir.trail import NOWHERE
 
 _VERSION = re.compile(r"[0-9]{1,9}(?![A-Za-z0-9_.])")
 _PARTS = ("main", "graph", "entry", "default", "example")
-_LABEL = re.compile(r"&([A-Za-z0-9_]+)")
 
 T = TypeVar("T")
 
@@ -103,7 +102,7 @@ class _ProgramParser(GraphParser):
     def _definition(self) -> None:
         """A graph with a label."""
         place = self.skip()
-        label = self.match(_LABEL, "the label of a graph, such as &0").group(1)
+        label = self.match(LABEL, "the label of a graph, such as &0").group(1)
         if label in self.graphs:
             self.fail(f"&{label} is defined above already", place)
         self.graphs[label] = self.graph()

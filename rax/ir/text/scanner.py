@@ -1,4 +1,4 @@
-"""The words of a text and the errors that point at them, for :mod:`rax.ir.text.graph_parser`."""
+"""The words of a text and the errors that point at them: what every parser of a text begins with."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ ERROR_WIDTH = 100
 # Between any two words. Possessive: no way to divide spaces is tried twice.
 SPACE = r"(?:[ \t\r\n]++|#[^\n]*+)*+"
 NAME = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
+LABEL = re.compile(r"&([A-Za-z0-9_]+)")
 _SPACE = re.compile(SPACE)
 _STARTS = " \t\r\n#"
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
