@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { MAX, atMost, isInt } from "./kinds.mjs";
 import { Values, refuse, settle } from "./wire.mjs";
 
-export const VERSION = 1;
+const VERSION = 1;
 const CHECKSUM_BYTES = 32;
 const START_BYTES = 5 + 8 + 9; // the most that the array's header and the first two items take
 

@@ -32,7 +32,7 @@ export class Header {
     this.trees = [];
     for (const row of rowsOf(raw.trees, "trees")) this.trees.push(this.#tree(...row));
     this.origins = rowsOf(raw.origins, "origins").map((row) => readOrigin(...row));
-    this.files = rowsOf(raw.files, "files", MAX.entries).map((row) => readPath(...row));
+    this.files = rowsOf(raw.files, "files", MAX.files).map((row) => readPath(...row));
     this.files.forEach((path, n) => {
       if (this.files.indexOf(path) < n) refuse("bad-path", `the path '${path}' comes twice`, `files[${n}]`);
     });

@@ -29,6 +29,7 @@ export const MAX = {
   treeItems: 2 ** 20,
   scopes: 256,
   entries: 2 ** 12,
+  files: 2 ** 12,
   path: 4096,
   text: 2 ** 16,
 };

@@ -131,7 +131,7 @@ function inferred(op, operands, header) {
   return OPERATORS[op.name]?.infer(operands, Object.fromEntries(op.attributes), header.graphs) ?? null;
 }
 
-export class Program {
+class Program {
   constructor(raw, header, tensors) {
     Object.assign(this, { raw, header, tensors });
   }
