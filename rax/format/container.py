@@ -14,7 +14,7 @@ from mmap import mmap
 from typing import IO, Any
 
 from rax.format.encode import ProgramWriter
-from rax.format.header import HEADER_KEYS, TensorRow
+from rax.format.header import HEADER_KEYS, Segments, TensorRow
 from rax.format.limits import ALIGNMENT, MAX_HEADER_BYTES, MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, in_total, refuse
 from rax.format.versions import newest
 from rax.format.wire import (
@@ -37,8 +37,8 @@ _START_BYTES = 5 + 8 + 9
 """The most that the array's header and the first two items take."""
 _CHECKSUM_HEADER = pack_bin_header(hashlib.sha256().digest_size)
 _CHECKSUM_BYTES = len(_CHECKSUM_HEADER) + hashlib.sha256().digest_size
-Places = Mapping[int, tuple[str, list[tuple[int, int]]]]
-"""For rows of the tensor table, the path of another file and the segments ``(offset, nbytes)`` in it."""
+Places = Mapping[int, tuple[str, Segments]]
+"""For rows of the tensor table, the path of another file and the segments in it."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def lay_out(program: ProgramWriter, outside: Places | None = None, segment_bytes
 def _place(
     program: ProgramWriter,
     pieces: list[list[memoryview]],
-    outside: Mapping[int, tuple[list[tuple[int, int]], int]],
+    outside: Mapping[int, tuple[Segments, int]],
     before: int,
 ) -> bytes:
     """The packed table of tensors: the shortest whose offsets are true of the file it makes.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,14 +10,14 @@ from pathlib import Path
 from rax.format.atomic import make_folders, replacing
 from rax.format.container import Places
 from rax.format.encode import ProgramWriter
+from rax.format.header import Segments
 from rax.format.limits import MAX_INLINE_BYTES, refuse
 from rax.format.opening import memory_of, open_file
 from rax.format.paths import check_path, check_way, open_beside
 from rax.format.safetensors import DTYPES, SafetensorsLayout, is_safetensors, read_segments
+from rax.format.tensors import Stored
 from rax.ir.errors import FormatError
 from rax.ir.node import Literal
-
-Segments = list[tuple[int, int]]
 
 
 class Outside:
@@ -65,7 +64,7 @@ class Outside:
             fresh = _named(writer, {row: each for row, each in large.items() if each.digest in missing})
             self._layout = SafetensorsLayout(fresh)
             for name, literal in fresh.items():
-                known[literal.digest] = (self._new, [self._layout.segments[name]])
+                known[literal.digest] = (self._new, (self._layout.segments[name],))
         return {row: known[literal.digest] for row, literal in large.items() if literal.digest in known}
 
     def write(self) -> None:
@@ -88,21 +87,19 @@ class Outside:
             size = os.fstat(file.fileno()).st_size
             view = memoryview(memory_of(file, size, 0) if size else b"")
         if is_safetensors(view):
-            places = [[segment] for segment in read_segments(view, path)]
+            places = [(segment,) for segment in read_segments(view, path)]
         else:
             try:
                 rows = open_file(self._folder / path, 0).header.tensors
             except FormatError as error:
                 refuse(error.code, error.what, f"{error.where} of {path!r}", error.fix)
-            places = [list(row.segments) for row in rows if row.file is None and row.digest in missing]
+            places = [row.segments for row in rows if row.file is None and row.digest in missing]
         lengths = set(missing.values())
         for segments in places:
             if sum(nbytes for _, nbytes in segments) in lengths:
-                total = hashlib.sha256()
-                for offset, nbytes in segments:
-                    total.update(view[offset : offset + nbytes])
-                if total.digest() in missing:
-                    yield total.digest(), segments
+                digest = Stored(view, segments).digest
+                if digest in missing:
+                    yield digest, segments
 
 
 def _plain(place: Path) -> str:
