@@ -7,8 +7,9 @@ import hashlib
 import sys
 from pathlib import Path
 
+from tests.format.page import CODES
 from tests.fuzz.campaign import Finding, Report, run
-from tests.fuzz.examine import CODES, LOADS
+from tests.fuzz.examine import LOADS
 from tests.fuzz.reduction import outcome, reduced
 from tests.fuzz.seeds import seeds
 

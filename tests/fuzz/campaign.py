@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rax.ir.errors import RaxError
-from tests.fuzz.examine import BYTES, CODES, LOADS, SECONDS, Hang, address_space, examine, limits
+from tests.format.page import CODES
+from tests.fuzz.examine import LOADS, MEMORY_BYTES, SECONDS, Hang, address_space, examine, limits
 from tests.fuzz.mutation import Seed, mutate
 
 Examine = Callable[[bytes, Path], str]
@@ -136,7 +137,7 @@ def _work(
         for done, index in enumerate(indices):
             if done % MEMORY_CHECK == 0:
                 _, hard = resource.getrlimit(resource.RLIMIT_AS)
-                resource.setrlimit(resource.RLIMIT_AS, (address_space() + BYTES, hard))
+                resource.setrlimit(resource.RLIMIT_AS, (address_space() + MEMORY_BYTES, hard))
                 shared.memory.value = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
                 if time.monotonic() > until:
                     break

@@ -17,7 +17,7 @@ from tests.format.page import CODES
 
 SECONDS = 1.0
 """The time of the processor that one file of ordinary size may take."""
-BYTES = 2**28
+MEMORY_BYTES = 2**28
 """The memory that it may take."""
 LONGEST_ERROR = 8192
 MOST_PRINTED = 4096
@@ -32,7 +32,7 @@ class Hang(BaseException):
 
 
 @contextlib.contextmanager
-def limits(seconds: float = SECONDS, nbytes: int = BYTES) -> Generator[None]:
+def limits(seconds: float = SECONDS, nbytes: int = MEMORY_BYTES) -> Generator[None]:
     """Within the block, raise :class:`Hang` past a time of the processor, ``MemoryError`` past an amount of memory.
 
     To be used in a process of its own, or for one check: the memory is that of the address space.

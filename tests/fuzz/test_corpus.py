@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.format.page import CODES
 from tests.fuzz.campaign import produce
-from tests.fuzz.examine import CODES, LOADS, Hang, examine, limits
+from tests.fuzz.examine import LOADS, Hang, examine, limits
 from tests.fuzz.seeds import CORPUS, constructs
 
 ROOT = Path(__file__).parents[2]
