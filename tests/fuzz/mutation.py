@@ -301,7 +301,7 @@ def refill(change: Change) -> None:
     if form == 0:
         row[1:] = [payload]
     elif form == 1:
-        row[1:] = [digest, rng.randrange(-1, 3), values.number(rng)]
+        row[1:] = [digest, [[values.number(rng), len(payload)]], rng.randrange(-1, 3)]
     else:
         row[1:] = [digest, [[0, len(payload)]] if form == 2 else [[0, 64], [0, len(payload) - 64]]]
         change.payloads.insert(rng.randrange(len(change.payloads) + 1), payload)
