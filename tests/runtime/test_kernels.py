@@ -14,8 +14,9 @@ from rax.ir.graph import Graph
 from rax.ir.node import new_input
 from rax.ir.op import Op
 from rax.ir.types import TensorType, as_dtype
-from rax.ops.arrays import Array
+from rax.ops.arrays import Array, numpy_dtype
 from rax.ops.indexing import Gather, Scatter
+from rax.ops.selection import where
 from rax.ops.shape import Pad
 from rax.ops.special.error_functions import erf
 from rax.ops.window import Conv
@@ -141,6 +142,25 @@ def test_padding_cropping_and_spreading_equal_the_reference(seed: int) -> None:
     wide = max((size - 1) * (gap + 1) + 1, 0)
     if wide + low + high >= 0 and wide + low >= 0 and wide + high >= 0:
         compare(Pad((low, 0), (high, 1), (gap, 0)), random(size, 2))
+
+
+WIDTHS = ["float32", "float16", "bfloat16", "float64", "complex64", "complex128", "bool", "int8"]
+FULL = (70, 80)
+
+
+@pytest.mark.parametrize("dtype", WIDTHS)
+@pytest.mark.parametrize("shapes", [(FULL, ()), ((), FULL), ((70, 1), (80,)), ((80,), (80,)), (FULL, FULL)])
+def test_a_choice_by_a_mask_keeps_every_bit(shapes: tuple[tuple[int, ...], ...], dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    kind = numpy_dtype(as_dtype(dtype))
+    for number in (0, 1):
+        x, y = (rng.integers(0, 2 if dtype == "bool" else 256, (*shape, kind.itemsize), np.uint8) for shape in shapes)
+        x, y = (array.view(kind)[..., 0] for array in (x, y))  # NaN of every payload among them
+        x, y = (array if array.ndim else np.full_like(array, number) for array in (x, y))
+        for condition in (rng.random((70, 80)) < 0.5, (rng.random((70, 160)) < 0.5)[:, ::-2], np.ones(80, bool)):
+            inputs = [new_input("x", TensorType(as_dtype(a.dtype), a.shape)) for a in (condition, x, y)]
+            (found,) = compile(Graph(inputs, [where(*inputs)])).run([condition, x, y])
+            assert found.tobytes() == np.where(condition, x, y).tobytes()
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int8", "uint64"])

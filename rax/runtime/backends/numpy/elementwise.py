@@ -10,6 +10,7 @@ import numpy as np
 from rax.ir.types import float32
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, plainly, reference_kernel
+from rax.runtime.backends.numpy.select import choice
 
 # Operations whose reference is one NumPy function on all dtypes.
 _FUNCTIONS: dict[str, Kernel] = {
@@ -64,7 +65,6 @@ _FUNCTIONS: dict[str, Kernel] = {
     "bitwise_invert": np.invert,
     "bitwise_left_shift": np.left_shift,
     "bitwise_right_shift": np.right_shift,
-    "where": np.where,
     "conj": np.conjugate,
 }
 
@@ -112,7 +112,7 @@ def _sigmoid(op: Any, types: Types) -> Kernel | None:
         small = np.absolute(x)
         np.negative(small, out=small)
         np.exp(small, out=small)
-        result = np.where(x >= 0, one, small)
+        result = np.maximum(small, (x >= 0).astype(small.dtype))  # 1 or the small one, without a branch
         np.add(small, one, out=small)
         return np.divide(result, small, out=result)
 
@@ -158,6 +158,7 @@ def _by_reference(op: Any, types: Types) -> Kernel | None:
 
 ELEMENTWISE: dict[str, Factory] = {
     **{name: plainly(function) for name, function in _FUNCTIONS.items()},
+    "where": choice,
     "tan": _of_reals(np.tan),
     "tanh": _of_reals(np.tanh),
     "cast": _cast,
