@@ -24,12 +24,12 @@ from rax.ops.calls import Checkpoint, Custom
 from rax.ops.creation import DimSize
 from rax.ops.elementwise import Pointwise
 from rax.ops.families import Composite
-from rax.ops.shape import Slice
 from rax.ops.window import Conv
 from rax.runtime.deadline import check_time
+from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed
 from rax.runtime.reference import failure
 
-# Results that share their first operand's buffer; a reshape only where that is dense.
+# Results that share their first operand's buffer; a reshape only where no element has to move.
 VIEWS = frozenset({"reshape", "permute_dims", "slice", "broadcast_to", "flip", "stop_gradient"})
 
 # Results that are C-contiguous whatever the layout of the operands; others follow those.
@@ -312,6 +312,7 @@ class _Builder:
         self._types: list[TensorType] = []
         self._buffers: list[int] = []
         self._dense: list[bool] = []
+        self._strides: dict[int, Strides] = {}  # of values that are not dense, where they are known
         self._steps: list[Step] = []
         self._constants: dict[Node, int] = {}
 
@@ -346,19 +347,32 @@ class _Builder:
     def _step(
         self, op: Op, operands: tuple[int, ...], types: tuple[TensorType, ...], origin: Origin
     ) -> tuple[int, ...]:
-        dense = all(self._dense[operand] for operand in operands)
-        view = op.name in VIEWS and (dense or op.name != "reshape")
-        if op.name in _DENSE:
-            dense = True
-        elif view and op.name != "stop_gradient" and not _takes_rows(op, self._types[operands[0]]):
-            dense = False
+        strides = self._viewed(op, operands[0], types[0]) if op.name in VIEWS else None
+        view = op.name in VIEWS and (strides is not None or op.name != "reshape")
+        if view:
+            dense = strides is not None and is_dense(strides, types[0].shape)
+        else:
+            pointwise = isinstance(op, Pointwise)
+            dense = op.name in _DENSE or all(self._lies_in_order(operand, pointwise) for operand in operands)
         buffer = self._buffers[operands[0]] if view else None
         results = tuple([self.new(type, buffer, dense=dense) for type in types])
+        if view and strides is not None and not dense:
+            self._strides[results[0]] = strides
         runs = op.holds_graphs and not isinstance(op, Composite)  # which a backend takes whole, or not at all
         nested = tuple([make_plan(graph, self._takes) for graph in graphs_run(op)]) if runs else ()
         scratch = 0 if view or op.holds_graphs else self._scratch(op, operands, types)
         self._steps.append(Step(op, operands, results, origin, view, nested, scratch))
         return results
+
+    def _viewed(self, op: Op, operand: int, result: TensorType) -> Strides | None:
+        shape = self._types[operand].shape
+        strides = dense_strides(shape) if self._dense[operand] else self._strides.get(operand)
+        return None if strides is None else viewed(op, shape, strides, result.shape)
+
+    def _lies_in_order(self, operand: int, pointwise: bool) -> bool:
+        """Whether an operation gives results that are dense, as far as this operand goes."""
+        strides = self._strides.get(operand) if pointwise else None
+        return self._dense[operand] or (strides is not None and is_ordered(strides, self._types[operand].shape))
 
     def _scratch(self, op: Op, operands: tuple[int, ...], results: tuple[TensorType, ...]) -> Size:
         """What an operation needs beside operands and results where that may be far more than those."""
@@ -397,13 +411,6 @@ class _Builder:
                 dying[deaths[value]].append(value)
         structure = Structure(inputs, outputs, constants, self._buffers, last, external, deaths, dying)
         return Plan(graph, {}, tuple(steps), self._types, structure)
-
-
-def _takes_rows(op: Op, x: TensorType) -> bool:
-    """Whether an operation is a slice of neighbours along the first axis: that is as dense as the whole."""
-    if not isinstance(op, Slice):
-        return False
-    return set(op.steps) == {1} and set(op.starts[1:]) <= {0} and op.stops[1:] == x.shape[1:]
 
 
 def body_of(op: Op, types: Sequence[TensorType]) -> Graph | None:
