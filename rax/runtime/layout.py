@@ -15,6 +15,9 @@ from rax.ir.op import Op
 
 Strides = tuple[Size, ...]
 
+# Of windows with no more elements than this, the first elements lie side by side, then the second ones, …
+_FEW = 64
+
 
 def dense_strides(shape: Shape) -> Strides:
     """Those of a C-contiguous array.
@@ -70,6 +73,26 @@ def viewed(op: Op, shape: Shape, strides: Strides, result: Shape) -> Strides | N
             return (*[0] * lead, *[step if before == after else 0 for step, before, after in kept])
         case _:
             return strides
+
+
+def windows_lie_first(window: Shape) -> bool:
+    """Whether sliding windows lie in memory with the axes of the window first.
+
+    What is then done along small windows, as a pooling and its derivative do, runs along rows as long as
+    the array instead of along a few elements. Sums along large windows lose no accuracy.
+    """
+    return dims.product(window).__index__() <= _FEW
+
+
+def window_strides(shape: Shape, window: Shape) -> Strides | None:
+    """The steps of sliding windows of a shape, which ends in that of the window."""
+    if not all(isinstance(size, int) for size in window):
+        return None
+    lead = len(shape) - len(window)
+    if not windows_lie_first(window):
+        return dense_strides(shape)
+    strides = dense_strides((*window, *shape[:lead]))
+    return (*strides[len(window) :], *strides[: len(window)])
 
 
 def reshaped(before: Shape, strides: Strides, after: Shape) -> Strides | None:

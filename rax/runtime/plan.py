@@ -24,16 +24,16 @@ from rax.ops.calls import Checkpoint, Custom
 from rax.ops.creation import DimSize
 from rax.ops.elementwise import Pointwise
 from rax.ops.families import Composite
-from rax.ops.window import Conv
+from rax.ops.window import Conv, SlidingWindows
 from rax.runtime.deadline import check_time
-from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed
+from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed, window_strides
 from rax.runtime.reference import failure
 
 # Results that share their first operand's buffer; a reshape only where no element has to move.
 VIEWS = frozenset({"reshape", "permute_dims", "slice", "broadcast_to", "flip", "stop_gradient"})
 
 # Results that are C-contiguous whatever the layout of the operands; others follow those.
-_DENSE = frozenset({"reshape", "matmul", "conv", "sliding_windows", "pad"})
+_DENSE = frozenset({"reshape", "matmul", "conv", "pad", "fold_windows"})
 
 # Operations that read a stretched operand as it is; others make a copy of all its elements first.
 _LEAN = frozenset({"sum", "prod", "max", "min", "all", "any", "mean", "matmul", "gather"})
@@ -349,14 +349,16 @@ class _Builder:
     ) -> tuple[int, ...]:
         strides = self._viewed(op, operands[0], types[0]) if op.name in VIEWS else None
         view = op.name in VIEWS and (strides is not None or op.name != "reshape")
-        if view:
+        if isinstance(op, SlidingWindows):
+            strides = window_strides(types[0].shape, op.window)
+        if view or isinstance(op, SlidingWindows):
             dense = strides is not None and is_dense(strides, types[0].shape)
         else:
             pointwise = isinstance(op, Pointwise)
             dense = op.name in _DENSE or all(self._lies_in_order(operand, pointwise) for operand in operands)
         buffer = self._buffers[operands[0]] if view else None
         results = tuple([self.new(type, buffer, dense=dense) for type in types])
-        if view and strides is not None and not dense:
+        if strides is not None and not dense:
             self._strides[results[0]] = strides
         runs = op.holds_graphs and not isinstance(op, Composite)  # which a backend takes whole, or not at all
         nested = tuple([make_plan(graph, self._takes) for graph in graphs_run(op)]) if runs else ()

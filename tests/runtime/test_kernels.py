@@ -9,17 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rax.ir import dims
 from rax.ir.errors import ExecutionError
 from rax.ir.graph import Graph
 from rax.ir.node import new_input
 from rax.ir.op import Op
 from rax.ir.types import TensorType, as_dtype
 from rax.ops.arrays import Array, numpy_dtype
+from rax.ops.broadcasting import Sum
+from rax.ops.elementwise import multiply
 from rax.ops.indexing import Gather, Scatter
+from rax.ops.reduction import Max, Min
 from rax.ops.selection import where
-from rax.ops.shape import Pad
+from rax.ops.shape import Pad, permute_dims, reshape
 from rax.ops.special.error_functions import erf
-from rax.ops.window import Conv
+from rax.ops.window import Conv, FoldWindows, SlidingWindows
 from rax.runtime.backends.numpy import window
 from rax.runtime.executable import compile
 from rax.runtime.reference import evaluate_graph
@@ -133,6 +137,39 @@ def test_convolutions_large_and_small_equal_the_reference(
     # The size of a block is no part of what is compiled, so each case has a batch of its own.
     count = 1 + (1, 1 << 12, 1 << 20).index(block) + len(image)
     compare(Conv(**{**plain, **attributes}), x[:count].astype(dtype), weights.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "bfloat16", "complex64"])
+@pytest.mark.parametrize(
+    ("shape", "pool", "strides", "dilation"),
+    [
+        ((3, 4, 8, 6), (2, 2), (2, 2), (1, 1)),
+        ((3, 4, 9, 7), (2, 3), (2, 3), (1, 1)),
+        ((2, 3, 9, 9), (3, 2), (2, 1), (1, 2)),
+        ((2, 30), (3,), (7,), (2,)),
+        ((2, 30, 20), (9, 11), (9, 11), (1, 1)),
+        ((2, 30, 20), (10, 10), (1, 1), (1, 1)),
+        ((4, 1), (1,), (1,), (1,)),
+        ((3, 5), (), (), ()),
+    ],
+)
+def test_windows_and_what_is_done_along_them_equal_the_reference(
+    shape: tuple[int, ...], pool: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...], dtype: str
+) -> None:
+    kind = numpy_dtype(as_dtype(dtype))
+    x = new_input("x", TensorType(as_dtype(dtype), shape))
+    windows = SlidingWindows(pool, strides, dilation)(x)
+    axes = tuple(range(windows.ndim - len(pool), windows.ndim))
+    largest = [] if dtype == "complex64" else [Max(axes)(windows), Min(axes)(windows)]
+    folded = FoldWindows(shape[len(shape) - len(pool) :], strides, dilation)(multiply(windows, windows))
+    flat = reshape(windows, (dims.product(windows.shape),))
+    turned = reshape(permute_dims(windows, (*axes, *range(windows.ndim - len(pool)))), flat.shape)
+    graph = Graph([x], [windows, Sum(axes)(windows), *largest, folded, flat, turned])
+    values = (10 * random(*shape)).astype(kind)
+    with np.errstate(all="ignore"):
+        due = evaluate_graph(graph, [values])
+    for found, expected in zip(compile(graph).run([values]), due, strict=True):
+        assert_close(found, expected, 0.05 if dtype == "bfloat16" else 1e-4, "windows")
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -9,8 +9,10 @@ import numpy as np
 
 from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.ops.shape import Pad
+from rax.ops.window import spread
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half
 from rax.runtime.backends.numpy.movement import itself, padding
+from rax.runtime.layout import windows_lie_first
 
 # Columns of about this many bytes are laid out at a time: they should stay in cache, and bound the scratch memory.
 _BLOCK_BYTES = 1 << 20
@@ -20,13 +22,15 @@ _FEW_WINDOWS = 64
 _MOST_BYTES = 1 << 26
 
 
-def _windows(x: Array, out: tuple[int, ...], window: tuple[int, ...], steps: Any, spacing: Any) -> Array:
+def _windows(
+    x: Array, out: tuple[int, ...], window: tuple[int, ...], steps: Any, spacing: Any, *, writeable: bool = False
+) -> Array:
     """A view ``(*lead, *window, *out)`` of an array ``(*lead, *spatial)``."""
     lead = x.ndim - len(out)
     within = [step * dilation for step, dilation in zip(x.strides[lead:], spacing, strict=True)]
     between = [step * stride for step, stride in zip(x.strides[lead:], steps, strict=True)]
     strides = (*x.strides[:lead], *within, *between)
-    return np.lib.stride_tricks.as_strided(x, (*x.shape[:lead], *window, *out), strides, writeable=False)
+    return np.lib.stride_tricks.as_strided(x, (*x.shape[:lead], *window, *out), strides, writeable=writeable)
 
 
 def _conv(op: Any, types: Types) -> Kernel | None:
@@ -100,13 +104,44 @@ def _sliding_windows(op: Any, types: Types) -> Kernel | None:
     out, window = shape[lead : lead + len(op.window)], concrete(op.window)
     if 0 in shape or not window or x.dtype.is_float8:  # NumPy makes no strided view of ml_dtypes' float8_e5m2
         return None
+    # The view has the axes (lead, window, out); the result (lead, out, window), lying as the plan counts on.
     count = len(window)
-    order = (*range(lead), *range(lead + count, lead + 2 * count), *range(lead, lead + count))
+    leading, within = range(lead), range(lead, lead + count)
+    between = range(lead + count, lead + 2 * count)
+    order = (*within, *leading, *between) if windows_lie_first(window) else (*leading, *between, *within)
+    back = tuple([order.index(axis) for axis in (*leading, *between, *within)])
 
     def sliding_windows(x: Array) -> Array:
-        return _windows(x, out, window, op.strides, op.dilation).transpose(order).copy()
+        return _windows(x, out, window, op.strides, op.dilation).transpose(order).copy().transpose(back)
 
     return sliding_windows
 
 
-WINDOW: dict[str, Factory] = {"conv": _conv, "sliding_windows": _sliding_windows}
+def _fold_windows(op: Any, types: Types) -> Kernel | None:
+    """Every element of the windows added where it came from; all in one sweep where windows do not overlap."""
+    (x,) = types
+    (result,) = op.infer(x)
+    count = len(op.shape)
+    lead = x.ndim - 2 * count
+    sizes, shape = concrete(x.shape), concrete(result.shape)
+    out, window = sizes[lead : lead + count], sizes[lead + count :]
+    extents = [spread(size, dilation).__index__() for size, dilation in zip(window, op.dilation, strict=True)]
+    apart = all(extent <= stride for extent, stride in zip(extents, op.strides, strict=True))
+    if 0 in sizes or not count or not apart or x.dtype.is_float8:
+        return None
+    full = all(size == steps * stride for size, steps, stride in zip(shape[lead:], out, op.strides, strict=True))
+    full = full and window == op.strides
+    dtype = numpy_dtype(x.dtype)
+    order = (*range(lead), *range(lead + count, lead + 2 * count), *range(lead, lead + count))
+    zero = dtype.type(0)
+
+    def fold_windows(x: Array) -> Array:
+        total = np.empty(shape, dtype) if full else np.zeros(shape, dtype)
+        windows = _windows(total, out, window, op.strides, op.dilation, writeable=True)
+        np.add(x.transpose(order), zero, out=windows)  # as a sum from 0 on: -0.0 gives 0.0
+        return total
+
+    return fold_windows
+
+
+WINDOW: dict[str, Factory] = {"conv": _conv, "sliding_windows": _sliding_windows, "fold_windows": _fold_windows}
