@@ -117,6 +117,9 @@ def random(*shape: int) -> Array:
         ((9, 4, 16, 15), (6, 4, 1, 1), {"strides": (3, 2), "padding": ((-1, 1), (0, -2))}),
         ((9, 4, 5, 5), (6, 4, 4, 4), {"input_dilation": (1, 2)}),
         ((3, 2, 40), (5, 2, 7), {}),
+        ((9, 4, 16, 15), (6, 4, 14, 13), {}),
+        ((9, 6, 9, 8), (5, 6, 4, 5), {"padding": ((2, 1), (0, 1)), "strides": (3, 2), "kernel_dilation": (2, 1)}),
+        ((4, 3, 30), (5, 3, 25), {"input_dilation": (2,), "padding": ((-3, 2),)}),
     ],
 )
 def test_convolutions_large_and_small_equal_the_reference(

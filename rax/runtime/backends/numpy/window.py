@@ -75,8 +75,48 @@ def _conv(op: Any, types: Types) -> Kernel | None:
         joined = np.matmul(kernel.reshape(outs, rows), right).reshape(outs, count, *out)
         return np.ascontiguousarray(np.moveaxis(joined, 0, 1))
 
+    if groups == 1 and columns < math.prod(window):
+        return _with_large_kernel(op, prepare, (count, outs, ins), tuple(window), out, dtype)
     small = columns < _FEW_WINDOWS and count * rows * columns * dtype.itemsize <= _MOST_BYTES
     return for_all_images if groups == 1 and small and count > 1 else for_each_image
+
+
+def _with_large_kernel(
+    op: Any,
+    prepare: Kernel,
+    sizes: tuple[int, int, int],
+    window: tuple[int, ...],
+    out: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> Kernel:
+    """A convolution with few windows of many elements, as the derivative by a kernel is one.
+
+    A row of the columns is laid out as a window lies, along as many channels as fit; their products add up.
+    """
+    count, outs, ins = sizes
+    taps, columns = math.prod(window), math.prod(out)
+    images = min(count, max(1, _BLOCK_BYTES // (columns * taps * dtype.itemsize)))
+    channels = min(ins, max(1, _BLOCK_BYTES // (images * columns * taps * dtype.itemsize)))
+    axes = len(window)
+    order = (0, *range(2 + axes, 2 + 2 * axes), 1, *range(2, 2 + axes))
+
+    def conv(x: Array, kernel: Array) -> Array:
+        windows = _windows(prepare(x), out, window, op.strides, op.kernel_dilation).transpose(order)
+        total = np.zeros((outs, count * columns), dtype)
+        scratch = np.empty(images * columns * channels * taps, dtype)
+        for first in range(0, ins, channels):
+            last = min(first + channels, ins)
+            left = kernel[:, first:last].reshape(outs, -1)
+            for image in range(0, count, images):
+                stop = min(image + images, count)
+                part = windows[(slice(image, stop), *[slice(None)] * axes, slice(first, last))]
+                right = scratch[: part.size].reshape(part.shape)
+                np.copyto(right, part)
+                product = np.matmul(left, right.reshape(-1, (last - first) * taps).T)
+                np.add(total[:, image * columns : stop * columns], product, total[:, image * columns : stop * columns])
+        return np.ascontiguousarray(total.reshape(outs, count, *out).swapaxes(0, 1))
+
+    return conv
 
 
 def _split_channels(windows: Array, groups: int) -> Array:
