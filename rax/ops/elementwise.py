@@ -181,10 +181,15 @@ class Divide(Elementwise):
         return np.divide(*arrays)
 
     def partial(self, operand: int, *values: Value) -> Value:
-        x, y, _ = values
-        if operand == 0:
-            return reciprocal(y)
-        return negative(divide(divide(x, y), y))
+        _, y, result = values
+        return negative(divide(result, y)) if operand else reciprocal(y)
+
+    def _scaled(self, derivative: Value, index: int, values: tuple[Value, ...]) -> Derivative:
+        if index == 0:
+            return super()._scaled(derivative, index, values)
+        # By a divisor for many numbers, all but one step then have its size, in the transpose too.
+        _, y, result = values
+        return multiply(negative(divide(derivative, y)), result)
 
     samples = (
         *BINARY[:1],
