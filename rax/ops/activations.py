@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from rax.ir.node import Value
-from rax.ir.op import Derivative, op
+from rax.ir.op import Derivative, Transforms, op
 from rax.ir.types import TensorType
 from rax.ops.algebra import add
-from rax.ops.arithmetic import abs_, power
+from rax.ops.arithmetic import maximum, minimum
 from rax.ops.arrays import Array, scalar
-from rax.ops.comparison import greater, greater_equal, isinf
-from rax.ops.elementwise import UNARY, UNARY_EDGES, Pointwise, multiply
+from rax.ops.comparison import greater, isinf
+from rax.ops.elementwise import UNARY, UNARY_EDGES, Pointwise, multiply, subtract
 from rax.ops.families import Composite
 from rax.ops.samples import FLOATS, REAL, normal, reject, sample, values
 from rax.ops.selection import where
 from rax.ops.special.error_functions import erf, erf_double
-from rax.ops.transcendental import logaddexp, sigmoid
+from rax.ops.transcendental import exp, logaddexp, sigmoid
 from rax.ops.trigonometric import tanh
 
 
@@ -72,21 +71,16 @@ class Softplus(Activation):
     edges = UNARY_EDGES
 
 
-def _relu_beyond(x: Value, far: Value, function: Callable[[Value], Value]) -> Value:
-    """``relu(x)`` where ``x`` is far out, else the function, which never meets what is far out.
-
-    There its factors would be infinite and 0, whose product is NaN.
-    """
-    return where(far, relu(x), function(where(far, scalar(0, x.dtype), x)))
-
-
 @op("silu", since=1)
 class Silu(Activation):
     """``x * sigmoid(x)``, also called swish; 0 at -inf."""
 
     def expand(self, *operands: Value) -> Value:
         (x,) = operands
-        return _relu_beyond(x, isinf(x), lambda x: multiply(x, sigmoid(x)))
+        # There the factors would be infinite and 0, whose product is NaN.
+        far = isinf(x)
+        near = where(far, scalar(0, x.dtype), x)
+        return where(far, relu(x), multiply(near, sigmoid(near)))
 
     def reference(self, *arrays: Array) -> Array:
         (x,) = arrays
@@ -106,21 +100,60 @@ class Gelu(Activation):
     approximate: bool
 
     def expand(self, *operands: Value) -> Value:
-        (x,) = operands
-        return _relu_beyond(x, greater_equal(abs_(x), scalar(40, x.dtype)), self._near)
+        return self._with_slope(operands[0])[0]
 
-    def _near(self, x: Value) -> Value:
-        """The function where its cube does not overflow."""
+    def push_forward(
+        self,
+        transforms: Transforms,
+        primals: tuple[Value, ...],
+        tangents: tuple[Derivative, ...],
+        outputs: tuple[Value, ...],
+    ) -> tuple[Derivative, ...]:
+        """The tangent times the slope."""
+        del outputs
+        return self.linearize(transforms, primals, tangents)[1]
+
+    def forward(
+        self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
+    ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
+        """The function and the tangent times the slope."""
+        return self.linearize(transforms, primals, tangents)
+
+    def linearize(
+        self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
+    ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
+        """The function and the tangent times the slope, which share what takes longest; only the slope is kept."""
+        del transforms
+        (tangent,) = tangents
+        if tangent is None:
+            return (self(*primals),), (None,)
+        result, slope = self._with_slope(primals[0])
+        return (result,), (multiply(tangent, slope),)
+
+    def _with_slope(self, x: Value) -> tuple[Value, Value]:
+        """The function and its derivative.
+
+        From the limit on the share is 1 and from its negative down 0, exactly in every dtype, and the
+        slope of the share is 0. So all else may stop there, and no factor is infinite where another is 0.
+        """
 
         def number(value: float) -> Value:
             return scalar(value, x.dtype)
 
+        limit = 10 if self.approximate else 40
+        above = maximum(x, number(-limit))
+        near = minimum(above, number(limit))
+        squared = multiply(near, near)
         if self.approximate:
-            cubic = add(x, multiply(number(0.044715), power(x, number(3))))
-            share = tanh(multiply(number(math.sqrt(2 / math.pi)), cubic))
+            inner = math.sqrt(2 / math.pi)
+            side = tanh(multiply(near, add(multiply(squared, number(inner * 0.044715)), number(inner))))
+            rise = add(multiply(squared, number(3 * inner * 0.044715)), number(inner))
+            bend = multiply(multiply(multiply(near, number(0.5)), rise), subtract(number(1), multiply(side, side)))
         else:
-            share = erf(multiply(x, number(math.sqrt(0.5))))
-        return multiply(multiply(x, number(0.5)), add(number(1), share))
+            side = erf(multiply(near, number(math.sqrt(0.5))))
+            bend = multiply(near, multiply(exp(multiply(squared, number(-0.5))), number(1 / math.sqrt(2 * math.pi))))
+        share = multiply(add(side, number(1)), number(0.5))
+        return multiply(above, share), add(share, bend)
 
     def reference(self, *arrays: Array) -> Array:
         x = arrays[0].astype(np.float64)

@@ -222,3 +222,15 @@ def test_a_function_of_several_nodes_has_a_scope() -> None:
     graph = rax.trace(lambda x: nn.elu(nn.leaky_relu(x)), rax.spec((2,)))
     assert {origin.scope for origin in graph.origins.values() if origin.scope} == {("elu",), ("leaky_relu",)}
     assert all(origin.source.startswith("test_activations.py:") for origin in graph.origins.values())
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_gelu_is_flat_to_the_third_derivative_far_out(dtype: str, approximate: bool) -> None:
+    far = np.array([39.5, 40, 41, 300, 6e4, np.inf]).astype(dtype)
+    function: Function = lambda x: nn.gelu(x, approximate)  # noqa: E731  # it is derived again and again
+    for order in range(4):
+        above, below = (np.asarray(function(points)) for points in (far, -far))
+        np.testing.assert_array_equal(above, far if order == 0 else np.full_like(far, order == 1))
+        np.testing.assert_array_equal(below, np.zeros_like(far))
+        function = rax.grad(lambda x, inner=function: rnp.sum(inner(x)))

@@ -130,20 +130,34 @@ _ERF_BOTTOM = (
 )  # fmt: skip
 
 
-def _horner(x: Array, coefficients: tuple[float, ...]) -> Array:
-    total = np.full_like(x, coefficients[0])
-    for coefficient in coefficients[1:]:
-        np.multiply(total, x, out=total)
-        np.add(total, np.float32(coefficient), out=total)
-    return total
+# So many elements at a time stay in cache from the first step of the polynomials to the last.
+_ERF_BLOCK = 1 << 16
+
+
+def _horner(x: Array, coefficients: tuple[float, ...], out: Array) -> Array:
+    np.multiply(x, np.float32(coefficients[0]), out=out)
+    for coefficient in coefficients[1:-1]:
+        np.add(out, np.float32(coefficient), out=out)
+        np.multiply(out, x, out=out)
+    np.add(out, np.float32(coefficients[-1]), out=out)
+    return out
 
 
 def _erf_float32(x: Array) -> Array:
-    clipped = np.clip(x, np.float32(-4), np.float32(4))
-    squared = clipped * clipped
-    result = _horner(squared, _ERF_TOP)
-    np.multiply(result, clipped, out=result)
-    return np.divide(result, _horner(squared, _ERF_BOTTOM), out=result)
+    flat: Array = x.reshape(-1)
+    result: Array = np.empty(x.size, np.float32)
+    space = np.empty((3, min(x.size, _ERF_BLOCK)), np.float32)
+    for start in range(0, x.size, _ERF_BLOCK):
+        part = flat[start : start + _ERF_BLOCK]
+        out = result[start : start + _ERF_BLOCK]
+        clipped, squared, bottom = space[:, : part.size]
+        np.maximum(part, np.float32(-4), out=clipped)
+        np.minimum(clipped, np.float32(4), out=clipped)
+        np.multiply(clipped, clipped, out=squared)
+        _horner(squared, _ERF_TOP, out)
+        np.multiply(out, clipped, out=out)
+        np.divide(out, _horner(squared, _ERF_BOTTOM, bottom), out=out)
+    return result.reshape(x.shape)
 
 
 def _erf(op: Any, types: Types) -> Kernel | None:
