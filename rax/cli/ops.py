@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import inspect
 import json
 import typing
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 from rax.ir.attributes import attribute_types
@@ -42,7 +42,7 @@ SLOTS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Coverage:
     """What one operation covers.
 
@@ -84,9 +84,11 @@ def entry(cls: type[Op]) -> Iterator[str]:
     """All there is to say of one operation, as lines of Markdown."""
     yield inspect.getdoc(cls) or ""
     yield ""
-    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-    if fields:
-        yield "- Attributes: " + ", ".join(f"`{field.name}: {field.type}`" for field in fields)
+    stated: dict[str, Any] = {}
+    for each in reversed(cls.__mro__):
+        stated.update(inspect.get_annotations(each))
+    if cls.attribute_names():
+        yield "- Attributes: " + ", ".join(f"`{name}: {stated[name]}`" for name in cls.attribute_names())
     if not cls.holds_graphs:
         yield f"- Example: `{_example(cls)}`"
     covered = coverage(cls)

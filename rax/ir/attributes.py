@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import inspect
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -22,10 +23,15 @@ _LONGEST = 200
 @functools.cache
 def attribute_types(cls: type[Op]) -> dict[str, Any]:
     """The type of each attribute of an operation."""
-    if not dataclasses.is_dataclass(cls):
-        return {}
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    found: dict[str, Any] = {}
+    for owner in reversed(cls.__mro__):
+        # Not of the whole class, whose other annotations name much that need not be looked at.
+        stated = inspect.get_annotations(owner)
+        own = {name: hint for name, hint in stated.items() if name in cls.attribute_names()}
+        if own:
+            fields = types.SimpleNamespace(__annotations__=own)
+            found.update(typing.get_type_hints(fields, vars(sys.modules[owner.__module__])))
+    return {name: found[name] for name in cls.attribute_names()}
 
 
 def fit(value: Any, hint: Any) -> Any:

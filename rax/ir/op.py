@@ -1,17 +1,20 @@
 """The base of every operation, the check that one is complete, and the registry.
 
-An operation is a frozen dataclass: its fields *are* its attributes, so hashing, printing,
+An operation is written as a frozen dataclass is: its fields *are* its attributes, so hashing, printing,
 serialising and documentation need no code of their own. ``@op(name, since=…)`` refuses a
 class that leaves a slot open.
+
+It is not made one, for that would compile methods for each of some hundred and fifty classes, at every
+start of a process. ``Op`` has the methods, and each class only the names of its fields.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
+from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, cast, dataclass_transform
 
 from rax.ir import dims
 from rax.ir.dims import Dim, Size
@@ -57,6 +60,7 @@ class Key(tuple[Any, ...]):  # noqa: SLOT001  # a tuple has no slots to hold the
         return self._hash
 
 
+@dataclass_transform(frozen_default=True, eq_default=False)
 class Op(Operation):
     """Everything an operation means.
 
@@ -84,18 +88,59 @@ class Op(Operation):
     holds_graphs: ClassVar[bool] = False
     arity: ClassVar[int] = -1
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    scalars: ClassVar[tuple[tuple[str, type[bool | float]], ...]] = ()
+    scalars: ClassVar[Mapping[str, type[bool | float]]] = {}
+    _fields: ClassVar[tuple[str, ...]] = ()
 
-    def __post_init__(self) -> None:
+    def __init_subclass__(cls) -> None:
+        """Find the fields: what is annotated in the class or above, and is not said to be the class's own."""
+        own = {name: hint for name, hint in inspect.get_annotations(cls).items() if not _is_of_class(hint)}
+        if own:
+            cls._fields = tuple(dict.fromkeys((*cls._fields, *own)))
+            above = {name: due for name, due in cls.scalars.items() if name not in own}
+            cls.scalars = {**above, **{name: _SCALARS[hint] for name, hint in own.items() if hint in _SCALARS}}
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        fields = self._fields
+        if named or len(values) != len(fields):
+            values = self._arguments(values, named)
+        if fields:
+            self.__dict__.update(zip(fields, values, strict=False))  # to set them one by one is refused
+            if self.scalars:
+                self._convert()
+
+    def _convert(self) -> None:
         """Make an attribute that is a bool or a float one, as it is when it comes from a file.
 
         Raises:
             TypeInferenceError: it is given something that equals none.
         """
-        for name, due in self.scalars:
+        for name, due in self.scalars.items():
             given = getattr(self, name)
             if type(given) is not due:
-                object.__setattr__(self, name, _converted(self.name, name, due, given))
+                self.__dict__[name] = _converted(self.name, name, due, given)
+
+    @classmethod
+    def _arguments(cls, values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """A value for each field: those by position, by name, and the defaults, which are attributes of the class.
+
+        Raises:
+            TypeError: one is unknown, given twice, or missing.
+        """
+        fields = cls._fields
+        if len(values) + len(named) == len(fields) and all(name in named for name in fields[len(values) :]):
+            return (*values, *[named[name] for name in fields[len(values) :]])
+        if len(values) > len(fields):
+            raise TypeError(f"{cls.__name__}() takes {len(fields)} attributes, not {len(values)}")
+        found = dict(zip(fields, values, strict=False))
+        for name, value in named.items():
+            if name not in fields or name in found:
+                what = "got two values for" if name in found else "has no attribute"
+                raise TypeError(f"{cls.__name__}() {what} {name!r}")
+            found[name] = value
+        missing = [name for name in fields if name not in found and not hasattr(cls, name)]
+        if missing:
+            raise TypeError(f"{cls.__name__}() lacks {', '.join(map(repr, missing))}")
+        return tuple([found[name] if name in found else getattr(cls, name) for name in fields])
 
     @functools.cached_property
     def key(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -115,7 +160,7 @@ class Op(Operation):
     @classmethod
     def attribute_names(cls) -> tuple[str, ...]:
         """The names of the attributes, in order."""
-        return tuple(field.name for field in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else ()
+        return cls._fields
 
     def attributes(self) -> dict[str, Any]:
         """The attributes by name, in order."""
@@ -258,6 +303,17 @@ class Op(Operation):
         return result if isinstance(result, tuple) else (result,)
 
 
+def _refuse_to_change(op: Op, name: str, value: object = None) -> NoReturn:
+    """``__setattr__`` and ``__delattr__`` of registered operations: nodes share them."""
+    del value
+    raise AttributeError(f"{type(op).__name__}.{name} cannot be changed: operations are immutable")
+
+
+def _is_of_class(hint: Any) -> bool:
+    """Whether an annotation, as text or not, says that what it stands on is the class's own, as ``ClassVar`` does."""
+    return "ClassVar" in (hint if isinstance(hint, str) else repr(hint))
+
+
 def _is_default(op: Op, name: str, value: Any) -> bool:
     """Whether a class has this very value for an attribute; ``1``, ``1.0`` and ``True`` differ, and so do zeros."""
     default = getattr(type(op), name, value)
@@ -269,10 +325,8 @@ def _inferred(op: Op, operands: tuple[TensorType, ...]) -> tuple[TensorType, ...
     return op.checked(operands)
 
 
-def _scalars(cls: type[Op]) -> tuple[tuple[str, type[bool | float]], ...]:
-    """The attributes that are bools or floats."""
-    due: dict[object, type[bool | float]] = {"bool": bool, "float": float, bool: bool, float: float}
-    return tuple([(each.name, due[each.type]) for each in dataclasses.fields(cast("Any", cls)) if each.type in due])
+_SCALARS: dict[object, type[bool | float]] = {"bool": bool, "float": float, bool: bool, float: float}
+"""What is said of a field whose values are made bools or floats."""
 
 
 def _converted(op: str, name: str, due: type[bool | float], given: object) -> bool | float:
@@ -348,7 +402,6 @@ REGISTRY = Registry()
 T = TypeVar("T", bound=Op)
 
 
-@dataclass_transform(frozen_default=True, eq_default=False)
 def op(name: str, *, since: int) -> Callable[[type[T]], type[T]]:
     """Register an operation class after checking that it is complete.
 
@@ -364,9 +417,8 @@ def op(name: str, *, since: int) -> Callable[[type[T]], type[T]]:
     def register(cls: type[T]) -> type[T]:
         cls.name = name
         cls.since = since
-        done = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-        done.scalars = _scalars(done)
-        problems = list(missing_slots(done))
+        cls.__setattr__ = cls.__delattr__ = _refuse_to_change
+        problems = list(missing_slots(cls))
         if (since == 0) != ("." in name):
             problems.append("a name has a dot if, and only if, the operation is your own (since=0)")
         if problems:
@@ -374,8 +426,8 @@ def op(name: str, *, since: int) -> Callable[[type[T]], type[T]]:
                 f"the operation {name!r} is incomplete: {'; '.join(problems)}",
                 fix="see CONTRIBUTING.md, 'Adding an operation'",
             )
-        REGISTRY.add(done)
-        return done
+        REGISTRY.add(cls)
+        return cls
 
     return register
 
@@ -393,6 +445,5 @@ def missing_slots(cls: type[Op]) -> Iterable[str]:
         yield f"exactly one of {', '.join(DERIVATIVE_SLOTS)}, nondiff is due, not {ways or 'none'}"
     if not cls.samples:
         yield "no samples"
-    doc = (cls.__doc__ or "").strip()
-    if not doc or doc.startswith(f"{cls.__name__}("):  # dataclass writes the signature where there is none
+    if not (cls.__doc__ or "").strip():
         yield "no docstring"

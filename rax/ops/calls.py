@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rax.ir.dims import Size
 from rax.ir.errors import DerivativeError, UnboundInputError
@@ -281,7 +280,6 @@ def batch_fully(transforms: Transforms, graph: Graph, size: Size) -> Graph:
     return transforms.batch(graph, size, (True,) * len(graph.inputs), (True,) * len(graph.outputs))[0]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class CustomVjpTangent(Op):
     """The linear map of a ``custom_vjp``, known only by its transpose.
 

@@ -33,6 +33,9 @@ class UserComposite(Composite):
         TypeInferenceError: the name has no dot, or an attribute has the body's name.
     """
 
+    options: Mapping[str, Any]
+    graph: Graph
+
     since = 0
     holds_graphs = True
 
@@ -41,11 +44,10 @@ class UserComposite(Composite):
             raise TypeInferenceError(f"{name!r} cannot name an operation of your own", fix="use a name with a dot")
         if "body" in options:
             raise TypeInferenceError(f"{name}: an attribute cannot be called 'body', which its body is")
-        self.name = name
-        self.options = dict(sorted(options.items()))
-        self.graph = graph
-        exactly = tuple((each, exact(value)) for each, value in self.options.items())
-        self.key = Key((UserComposite, name, exactly, graph))
+        ordered = dict(sorted(options.items()))
+        exactly = tuple((each, exact(value)) for each, value in ordered.items())
+        key = Key((UserComposite, name, exactly, graph))
+        vars(self).update(name=name, options=ordered, graph=graph, key=key)
 
     def attributes(self) -> dict[str, Any]:
         """The user's attributes, and the body."""

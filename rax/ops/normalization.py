@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from rax.ir import dims
@@ -23,7 +21,6 @@ from rax.ops.selection import cast, stop_gradient
 from rax.ops.transcendental import exp, log
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class AlongAxis(Composite):
     """Of the operand's type, computed along one axis; half types in float32."""
 

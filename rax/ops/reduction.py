@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,7 +45,6 @@ def reduction_samples(draw: Any) -> tuple[Any, ...]:
     )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Reduction(TypedOp):
     """Along sorted, distinct axes counted from the front."""
 
@@ -191,7 +189,6 @@ class AnyTrue(Quantifier):
         return np.any(arrays[0], axis=self.axes)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Position(Nondifferentiable):
     """Where an extremum stands along one axis, as int64: the first of equals; a NaN wins."""
 
@@ -244,7 +241,6 @@ class ArgMin(Position):
         return np.asarray(np.argmin(wide(arrays[0]), axis=self.axis), np.int64)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class CompositeReduction(Composite):
     """A reduction made of others."""
 

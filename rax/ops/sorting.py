@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from rax.ir import dims
@@ -25,7 +23,6 @@ REJECTS = (
 )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Ordering(TypedOp):
     """Along one axis counted from the front, smallest first unless descending.
 
