@@ -51,6 +51,7 @@ ONLY_HERE = {("format", "numpy"): {"rax.format.tensors"}, ("numpy", "opt_einsum"
 IMPORTS_BY_NAME = {
     "rax": "the public names are imported when first used",
     "rax.frontend.names": "where a name is missing, modules above it may have it",
+    "rax.ir.op": "the registry imports the module of an operation when that is asked for",
     "rax.ir.services": "the IR may not import the layers that run, draw and print a graph",
     "rax.ops.arrays": "ml_dtypes is imported when a dtype of its own is first met",
 }

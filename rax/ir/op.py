@@ -11,6 +11,7 @@ start of a process. ``Op`` has the methods, and each class only the names of its
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -373,19 +374,30 @@ def held_graphs(op: Operation) -> Iterator[tuple[str, Graph]]:
 
 
 class Registry(Mapping[str, type[Op]]):
-    """Operations by name."""
+    """Operations by name. A module that was named as the place of one is imported when that is asked for."""
 
     def __init__(self) -> None:
         self._classes: dict[str, type[Op]] = {}
+        self._modules: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> type[Op]:
-        return self._classes[name]
+        found = self._classes.get(name)
+        if found is None and name in self._modules:
+            importlib.import_module(self._modules[name])
+        return self._classes[name] if found is None else found
 
-    def __iter__(self) -> Any:
-        return iter(self._classes)
+    def __contains__(self, name: object) -> bool:
+        return name in self._classes or name in self._modules
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._modules, **self._classes})
 
     def __len__(self) -> int:
-        return len(self._classes)
+        return len({**self._modules, **self._classes})
+
+    def provide(self, modules: Mapping[str, str]) -> None:
+        """Name the module that has each operation."""
+        self._modules.update(modules)
 
     def add(self, cls: type[Op]) -> None:
         """Register a class under its name.
@@ -393,7 +405,7 @@ class Registry(Mapping[str, type[Op]]):
         Raises:
             RaxError: the name is taken.
         """
-        if cls.name in self._classes:
+        if cls.name in self._classes or self._modules.get(cls.name, cls.__module__) != cls.__module__:
             raise RaxError(f"the operation {cls.name!r} exists already", fix="choose another name")
         self._classes[cls.name] = cls
 
