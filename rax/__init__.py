@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from rax.ir import services
+
+TYPE_CHECKING = False  # to checkers True by its name; typing itself would be most of what importing rax takes
 
 services.provide(
     call="rax.frontend.call:call_graph",
@@ -13,6 +14,7 @@ services.provide(
     svg="rax.viz.draw:svg",
     to_networkx="rax.viz.network:to_networkx",
     text="rax.ir.text.graph_printer:print_graph",
+    neighbourhood="rax.ir.text.graph_printer:neighbourhood",
     program_text="rax.ir.text.program_printer:print_program",
     array_literal="rax.ops.arrays:literal",
     literal="rax.ops.arrays:literal_from_bytes",
@@ -73,6 +75,8 @@ _NAMES = {
 }  # fmt: skip
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rax import nn, numpy, optim, random, special
     from rax.format.files import load, save
     from rax.frontend.call import evaluate, jit

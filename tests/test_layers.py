@@ -189,3 +189,54 @@ def test_the_run_path_imports_numpy_and_msgpack_alone() -> None:
     assert {name.split(".")[0] for name in loaded} - set(sys.stdlib_module_names) == {"rax", "numpy", "msgpack"}
     rooms = {room(name) for name in loaded if name.split(".")[0] == "rax"} - {""}
     assert rooms <= {"ir", "ops", "passes", "format", "runtime", "cli"}
+
+
+SAVED = """
+import sys
+import numpy as np
+import rax
+import rax.numpy as rnp
+
+def predict(weight, bias, x):
+    return {"y": rnp.maximum(rnp.matmul(x, weight) + bias, 0)}
+
+x, weight, bias = np.ones((2, 3), "float32"), np.ones((3, 4), "float32"), np.ones(4, "float32")
+graph = rax.trace(predict, weight, bias, x=rax.spec(("batch", 3)))
+rax.save(rax.Program(predict=graph, defaults={"weight": weight, "bias": bias}), sys.argv[1])
+np.save(sys.argv[2], x)
+"""
+RUN = """
+import sys
+import numpy
+before = set(sys.modules)
+from rax.cli.run import main
+assert main(sys.argv[1:]) == 0
+print(*set(sys.modules) - before)
+"""
+NEEDLESS = {
+    "bz2", "concurrent.futures", "difflib", "json", "logging", "lzma", "multiprocessing", "random", "secrets",
+    "shutil", "tempfile", "unicodedata", "zipfile",
+    "rax.ir.text", "rax.frontend", "rax.autodiff",
+    "rax.ops.attention", "rax.ops.decompositions", "rax.ops.determinants", "rax.ops.fft", "rax.ops.matrices",
+    "rax.ops.matrix_functions", "rax.ops.normalization", "rax.ops.random_bits", "rax.ops.rounding", "rax.ops.solvers",
+    "rax.ops.sorting", "rax.ops.spectral", "rax.ops.special",
+}  # fmt: skip
+"""What a prediction of a small network does without, whether it is another's module or one of ours."""
+
+
+def test_a_run_imports_only_what_its_graph_needs(tmp_path: Path) -> None:
+    model, x = str(tmp_path / "model.msgpack"), str(tmp_path / "x.npy")
+    subprocess.run([sys.executable, "-c", SAVED, model, x], check=True, cwd=ROOT)
+    command = [sys.executable, "-c", RUN, model, f"x=@{x}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "rax.ops.contraction" in loaded
+    assert not [name for name in loaded if name in NEEDLESS or any(name.startswith(f"{each}.") for each in NEEDLESS)]
+
+
+def test_the_root_imports_no_library() -> None:
+    command = "import sys; before = set(sys.modules); import rax; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.split())
+    assert {name for name in loaded if name.split(".")[0] == "rax"} == {"rax", "rax.ir", "rax.ir.services"}
+    assert not loaded & {"numpy", "msgpack", "typing", "dataclasses"}

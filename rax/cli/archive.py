@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -48,8 +46,16 @@ def _load(path: Path) -> Array | dict[str, Array]:
             return cast("Array", loaded)
     except OSError as error:
         raise RaxError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except _damages() as error:
         raise RaxError(f"cannot read {path}: {_reason(error)}", fix="give a .npy or .npz file of numbers") from None
+
+
+def _damages() -> tuple[type[Exception], ...]:
+    """What is raised for a damaged file."""
+    import zipfile  # noqa: PLC0415  # for archives alone: it imports every compression there is
+    import zlib  # noqa: PLC0415
+
+    return ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError
 
 
 def _reason(error: Exception) -> str:
@@ -63,6 +69,8 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
     Raises:
         RaxError: it cannot be written.
     """
+    import zipfile  # noqa: PLC0415  # for archives alone
+
     try:
         with replacing(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
             for key, array in arrays.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -93,6 +92,8 @@ class _Reader:
 
 
 def _parse(text: str, type: TensorType, name: str) -> Array:
+    import json  # noqa: PLC0415  # a run on arrays of files needs none
+
     try:
         value = json.loads(_NOT_FINITE.sub(lambda word: "NaN" if word["nan"] else "Infinity", text))
     except (ValueError, RecursionError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,21 @@ from rax.ops.arrays import Array
 from rax.runtime.entry import Comparison
 
 SMALL = 64
+PLAIN_WIDTH = 80
+
+
+def terminal_width() -> int:
+    """The columns of the terminal, by ``COLUMNS`` or the terminal itself; 80 where neither says.
+
+    As ``shutil.get_terminal_size``, without the modules that one imports for archives.
+    """
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or PLAIN_WIDTH if sys.__stdout__ else PLAIN_WIDTH
+    except (ValueError, OSError):  # closed, or no terminal
+        return PLAIN_WIDTH
 
 
 def result_lines(arrays: Mapping[str, Array], width: int) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from rax.cli.inputs import read_inputs
 from rax.cli.limits import EXIT_CODE, held_to, parse_bytes, parse_seconds, stopped_after
 from rax.cli.pictures import draw_panel
 from rax.cli.progress import Progress
-from rax.cli.results import check_lines, result_lines
+from rax.cli.results import check_lines, result_lines, terminal_width
 from rax.format.files import load
 from rax.ir.errors import RaxError, ResourceError
 from rax.ir.program import Program
@@ -48,6 +47,12 @@ Exit codes: 0; 1 if a check failed; 2 if the command could not be carried out; 3
 """
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        # One is made for each option, and would ask shutil, which imports every compression there is.
+        super().__init__(prog, width=terminal_width() - 2)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line, as every other error."""
@@ -60,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         usage=_USAGE,
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("file", metavar="FILE[:ENTRY]", nargs="?", help="the file; by default its main entry is run")
     parser.add_argument("inputs", metavar="name=value", nargs="*", help="inputs, in place of the file's own")
@@ -214,7 +219,7 @@ def _show(entry: Entry, given: Mapping[str, Array], outputs: Mapping[str, Array]
     inputs = {name: array_of(literal) for name, literal in entry.example.inputs.items()} | dict(given)
     named = {name: array for name, array in {**inputs, **outputs}.items() if name in display}
     unicode = "utf" in (sys.stdout.encoding or "").lower()
-    width = shutil.get_terminal_size().columns
+    width = terminal_width()
     lines = [*draw_panel(named, display, width, unicode=unicode), *result_lines(outputs, width)]
     print("\n".join(lines))
 
@@ -224,7 +229,7 @@ def _train(entry: Entry, given: Mapping[str, Array], count: int, *, forced: bool
     if count < 1:
         raise RaxError(f"--steps is at least 1, not {count}")
     outputs: dict[str, Array] = {}
-    width = shutil.get_terminal_size().columns
+    width = terminal_width()
     every = max(1, -(-count // REPORTS))
     with Progress(count, sys.stderr, shown=forced or sys.stderr.isatty()) as progress:
         for step, outputs in enumerate(entry.steps(given, count), 1):

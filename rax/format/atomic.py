@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -114,7 +113,7 @@ def _remove_if_unlocked(leftover: Path) -> None:
 def _create(folder: Path) -> tuple[Path, IO[bytes]]:
     """A new, locked file."""
     while True:
-        aside = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
+        aside = folder / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
         try:
             file = BufferedWriter(_Aside(aside), buffer_size=2**16)
         except OSError as error:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from rax.format.limits import (
     MAX_ATTRIBUTE_DEPTH,
@@ -28,15 +27,13 @@ from rax.ir.types import DTYPES, DType, TensorType
 FLOATS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
-@dataclass(frozen=True, slots=True)
-class GraphIndex:
+class GraphIndex(NamedTuple):
     """An attribute that is a graph: its row."""
 
     row: int
 
 
-@dataclass(frozen=True, slots=True)
-class TensorIndex:
+class TensorIndex(NamedTuple):
     """An attribute that is a tensor: its row."""
 
     row: int

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from mmap import mmap
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from rax.format.encode import ProgramWriter
 from rax.format.header import HEADER_KEYS, Segments, TensorRow
@@ -41,8 +40,7 @@ Places = Mapping[int, tuple[str, Segments]]
 """For rows of the tensor table, the path of another file and the segments in it."""
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """A file that is ready to be written.
 
     Attributes:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from rax.format.atomic import replacing
 from rax.format.container import Layout, Places, lay_out
@@ -155,8 +154,7 @@ def load(path: PathLike, *, registry: Registry | None = None, verify: bool | Non
             return build_program(opened.header, literals, known)
 
 
-@dataclass(frozen=True)
-class EntryDescription:
+class EntryDescription(NamedTuple):
     """What a file says of an entry, without building it.
 
     Attributes:
@@ -174,8 +172,7 @@ class EntryDescription:
     has_example: bool
 
 
-@dataclass(frozen=True)
-class TensorDescription:
+class TensorDescription(NamedTuple):
     """A tensor in a file.
 
     Attributes:
@@ -191,8 +188,7 @@ class TensorDescription:
     file: str | None
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """What a file holds, from its header alone.
 
     Attributes:
@@ -255,7 +251,7 @@ def _entries(header: Header) -> dict[str, EntryDescription]:
     for name, row in header.entries.items():
         if row not in shared:
             shared[row] = _entry(header, header.graphs[row])
-        described[name] = replace(shared[row], has_example=name in header.examples)
+        described[name] = shared[row]._replace(has_example=name in header.examples)
     return described
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from rax.format import limits
 from rax.format.attributes import AttributeReader, read_dtype
@@ -42,8 +41,7 @@ Segments = tuple[tuple[int, int], ...]
 NodeRow = tuple[int, tuple[TensorType, ...], list[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class OpRow:
+class OpRow(NamedTuple):
     """An operation with its attributes; ``body`` is the graph that stands for one of a user's own."""
 
     name: str
@@ -53,8 +51,7 @@ class OpRow:
     graphs: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TensorRow:
+class TensorRow(NamedTuple):
     """A tensor's data: ``inline`` bytes, or a digest and segments ``(offset, nbytes)``.
 
     The segments are of the file itself, or, if ``file`` is a row of ``files``, of that other file.
@@ -67,8 +64,7 @@ class TensorRow:
     file: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GraphRow:
+class GraphRow(NamedTuple):
     """A graph; each node is the row of its operation, the types of its results, its operands."""
 
     inputs: list[tuple[str, TensorType]]
@@ -82,8 +78,7 @@ class GraphRow:
     origins: list[tuple[int | None, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class ExampleRow:
+class ExampleRow(NamedTuple):
     """Tensors by input and output name, and how to show them."""
 
     inputs: dict[str, int]
@@ -91,8 +86,7 @@ class ExampleRow:
     display: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """A checked header."""
 
     main: str | None

@@ -5,10 +5,9 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from rax.format.container import check_segments, read_raw_header, read_start
 from rax.format.header import Header, Segments, read_header
@@ -19,8 +18,7 @@ from rax.format.versions import upgrade
 PathLike = str | os.PathLike[str]
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """A file whose layout and header are checked.
 
     Attributes:

@@ -6,7 +6,6 @@ without gaps. Those of wider elements come first, and the header is padded, so t
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping
 from typing import IO, Any, cast
@@ -42,6 +41,8 @@ class SafetensorsLayout:
             start, stop = stop, stop + literal.raw.nbytes
             dtype, shape = DTYPES[literal.type.dtype.name], [int(size.__index__()) for size in literal.type.shape]
             rows[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, stop]}
+        import json  # noqa: PLC0415  # a rax file needs none
+
         text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
         text += b" " * (-(_LENGTH.size + len(text)) % ALIGNMENT)
         self._head = _LENGTH.pack(len(text)) + text
@@ -69,6 +70,8 @@ def read_segments(view: memoryview, where: str) -> list[tuple[int, int]]:
         FormatError: it is no safetensors file.
     """
     (length,) = _LENGTH.unpack(view[: _LENGTH.size])
+    import json  # noqa: PLC0415  # a rax file needs none
+
     end = _LENGTH.size + length
     try:
         header = cast("object", json.loads(bytes(view[_LENGTH.size : end]))) if length <= MAX_HEADER_BYTES else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -27,5 +26,7 @@ def spread(work: Callable[[Item], Made], items: Sequence[Item], nbytes: Callable
     """
     if len(items) < 2 or sum(map(nbytes, items)) < THREADED_BYTES:
         return [work(item) for item in items]
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # a small file needs none
+
     with ThreadPoolExecutor(min(len(items), os.cpu_count() or 1)) as pool:
         return list(pool.map(work, items))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,6 +148,8 @@ class Program(Mapping[str, Graph]):
                 _check_fit(entry, known, given)
         for name in self.defaults:
             if name not in taken:
+                import difflib  # noqa: PLC0415  # for an error alone
+
                 # Long names are compared in quadratic time.
                 known = [other for other in taken if len(other) <= _LONGEST] if len(name) <= _LONGEST else []
                 near = difflib.get_close_matches(name, known, n=1)

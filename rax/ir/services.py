@@ -7,8 +7,11 @@ The IR may not import those layers, so the package's root names the implementati
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import Any
+
+TYPE_CHECKING = False  # as in the root, which imports this module alone
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _targets: dict[str, str] = {}
 _loaded: dict[str, Callable[..., Any]] = {}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from rax.ir import services
 from rax.ir.errors import RaxError, VerificationError
 from rax.ir.graph import Graph
 from rax.ir.node import Constant, Input, Node
 from rax.ir.op import held_graphs
-from rax.ir.text.graph_printer import neighbourhood
 from rax.ir.trail import NOWHERE
 from rax.ir.tree import ARGUMENTS
 from rax.ir.types import DTYPES, TensorType
@@ -61,7 +61,7 @@ class _Check:
 
     def fail(self, what: str, node: Node | None = None, mark: str = "") -> NoReturn:
         """Raise, with the node in its surroundings, marked, and the user's line."""
-        where = neighbourhood(self.graph, node, mark) if node is not None and mark else ""
+        where = services.get("neighbourhood")(self.graph, node, mark) if node is not None and mark else ""
         source = "" if node is None else str(self.graph.origins.get(node, NOWHERE))
         inside = f"in {self.place.removesuffix(' > ')}" if self.place else ""
         raise VerificationError(what, where="\n".join(filter(None, (inside, where))), source=source)

@@ -6,9 +6,9 @@ for one dtype, the same ones every time. A :class:`Reject` is a sample that must
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,13 +32,13 @@ ANY = BOOL + NUMERIC
 Draw = Callable[["np.random.Generator", tuple[int, ...]], Array]
 
 
-@dataclass(frozen=True)
 class Operand:
     """One operand: its shape, how to draw it, and its dtype where that is fixed."""
 
-    shape: tuple[int, ...]
-    draw: Draw
-    dtype: str | None = None
+    def __init__(self, shape: tuple[int, ...], draw: Draw, dtype: str | None = None) -> None:
+        self.shape = shape
+        self.draw = draw
+        self.dtype = dtype
 
     def array(self, dtype: DType, rng: np.random.Generator) -> Array:
         """Draw the operand; the sample's dtype holds unless this operand fixes its own."""
@@ -104,8 +104,7 @@ def values(*numbers: float, dtype: str | None = None) -> Operand:
     return Operand((len(numbers),), lambda rng, size: np.array(numbers), dtype)
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """Operands and attributes an operation is tried on.
 
     Attributes:
@@ -115,7 +114,7 @@ class Sample:
     """
 
     operands: tuple[Operand, ...]
-    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+    attributes: Mapping[str, Any] = MappingProxyType({})
     dtypes: tuple[str, ...] | None = None
 
     def op(self, cls: type[Op], dtype: DType) -> Op:
@@ -132,13 +131,12 @@ class Sample:
         return [operand.type(dtype) for operand in self.operands]
 
 
-@dataclass(frozen=True)
-class Reject:
+class Reject(NamedTuple):
     """Operands and attributes that must be refused, and a part of what the error says."""
 
     operands: tuple[Operand, ...]
     match: str
-    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+    attributes: Mapping[str, Any] = MappingProxyType({})
     dtype: str = "float32"
 
     def op(self, cls: type[Op]) -> Op:
@@ -150,7 +148,7 @@ class Reject:
         return [operand.type(as_dtype(self.dtype)) for operand in self.operands]
 
 
-def _with_attributes(cls: type[Op], attributes: dict[str, Any], dtype: DType) -> Op:
+def _with_attributes(cls: type[Op], attributes: Mapping[str, Any], dtype: DType) -> Op:
     return cls(**{name: value(dtype) if callable(value) else value for name, value in attributes.items()})
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rax.ir import trail
@@ -24,7 +23,6 @@ Union = Callable[[Graph, Graph], tuple[tuple[Value, ...], tuple[Value, ...]]]
 """The outputs of two graphs over the inputs of the first, where equal values are one."""
 
 
-@dataclass(frozen=True)
 class PairRule:
     """How two operations of one class, on the same operands, become one.
 
@@ -34,9 +32,15 @@ class PairRule:
         merge: from the two and the union of graphs they hold to the one, or None where it cannot be.
     """
 
-    matches: type[Op]
-    alike: Callable[[Any], tuple[Any, ...]]
-    merge: Callable[[Any, Any, Union], Merged | None]
+    def __init__(
+        self,
+        matches: type[Op],
+        alike: Callable[[Any], tuple[Any, ...]],
+        merge: Callable[[Any, Any, Union], Merged | None],
+    ) -> None:
+        self.matches = matches
+        self.alike = alike
+        self.merge = merge
 
 
 class Merge:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rax.ir.errors import RaxError, VerificationError
 from rax.ir.graph import Graph
@@ -21,8 +21,7 @@ from rax.passes.merge import Merge
 from rax.passes.rule import Fuel, Rewrite
 
 
-@dataclass(frozen=True)
-class Pipeline:
+class Pipeline(NamedTuple):
     """Passes, run one after another.
 
     Attributes:

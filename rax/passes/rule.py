@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rax.ir import trail
 from rax.ir.errors import VerificationError
@@ -35,7 +34,6 @@ ROUNDS = 32
 """How often in a row what stands for one node is rewritten; no rule needs more than a few."""
 
 
-@dataclass(frozen=True)
 class Example:
     """A graph that a rule rewrites, and what becomes of it.
 
@@ -45,9 +43,10 @@ class Example:
         after: the values it has afterwards.
     """
 
-    operands: Sample
-    before: Build
-    after: Build
+    def __init__(self, operands: Sample, before: Build, after: Build) -> None:
+        self.operands = operands
+        self.before = before
+        self.after = after
 
     def graphs(self, dtype: DType) -> tuple[Graph, Graph]:
         """Both graphs in one dtype."""
@@ -59,8 +58,7 @@ class Example:
         return Graph(inputs, built if isinstance(built, tuple) else (built,))
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """A rewrite of one node.
 
     Attributes:
@@ -120,8 +118,7 @@ class Fuel:
             self.last = f"{name} on {op.name}" + (f" at {origin}" if origin is not NOWHERE else "")
 
 
-@dataclass(frozen=True)
-class Rewrite:
+class Rewrite(NamedTuple):
     """The pass that applies rules, in the graphs that operations hold too.
 
     Attributes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from rax.ir import trail
@@ -146,7 +144,7 @@ def test_check_verifies_after_each_pass(monkeypatch: pytest.MonkeyPatch) -> None
     fine = Rewrite("fine", ())
     broken = Rewrite("broken", (Rule("smuggle", Negative, _smuggled, ()),))
     graph = Graph((X,), (sin(negative(X)),))
-    pipeline = Pipeline((fine, replace(fine, name="fine too"), broken))
+    pipeline = Pipeline((fine, fine._replace(name="fine too"), broken))
     monkeypatch.delenv("RAX_CHECK", raising=False)
     pipeline.run(graph)
     monkeypatch.setenv("RAX_CHECK", "1")

@@ -2,7 +2,3 @@
 
 Every function is computed in float64 and rounded to the operand's dtype once.
 """
-
-from rax.ops.special import bessel, error_functions, gamma_functions, incomplete_beta, incomplete_gamma
-
-__all__ = ["bessel", "error_functions", "gamma_functions", "incomplete_beta", "incomplete_gamma"]
