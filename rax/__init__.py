@@ -75,7 +75,7 @@ _NAMES = {
 }  # fmt: skip
 
 if TYPE_CHECKING:
-    from typing import Any
+    import typing
 
     from rax import nn, numpy, optim, random, special
     from rax.format.files import load, save
@@ -169,7 +169,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     if name in _MODULES:
         return importlib.import_module(f"rax.{name}")
     if name not in _NAMES:

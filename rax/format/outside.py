@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -104,6 +103,8 @@ class Outside:
 
 def _plain(place: Path) -> str:
     """One text for all spellings that some system takes for the same file."""
+    import unicodedata  # noqa: PLC0415  # for saves with other files alone
+
     return unicodedata.normalize("NFC", str(place).casefold())
 
 

@@ -11,47 +11,47 @@ from collections.abc import Mapping
 from rax.ir.op import REGISTRY, Op
 
 _OPERATIONS = {
-    "activations": "gelu relu silu softplus",
-    "arithmetic": "abs cbrt clip copysign floor_divide maximum minimum pow remainder sign sqrt square",
+    "activations": "relu softplus silu gelu",
+    "arithmetic": "square sqrt cbrt abs sign copysign pow floor_divide remainder maximum minimum clip",
     "attention": "dot_product_attention",
     "broadcasting": "broadcast_to sum",
     "calls": "checkpoint custom_jvp custom_vjp",
-    "comparison": "equal greater greater_equal isfinite isinf isnan less less_equal not_equal signbit",
-    "complex_parts": "complex conj imag real",
+    "comparison": "equal not_equal less less_equal greater greater_equal isnan isinf isfinite signbit",
+    "complex_parts": "real imag conj complex",
     "contraction": "matmul widening_matmul",
     "control": "cond while_loop",
-    "creation": "dim_size iota",
-    "cumulative": "cumulative_prod cumulative_sum linear_recurrence",
+    "creation": "iota dim_size",
+    "cumulative": "cumulative_sum linear_recurrence cumulative_prod",
     "decompositions": "cholesky lu qr",
-    "determinants": "adjugate det slogdet",
-    "elementwise": "add divide multiply negative subtract xdivy",
-    "fft": "fft irfft rfft",
+    "determinants": "det adjugate slogdet",
+    "elementwise": "add subtract multiply divide xdivy negative",
+    "fft": "fft rfft irfft",
     "indexing": "gather scatter",
     "logical": (
-        "bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor logical_and "
-        "logical_not logical_or logical_xor"
+        "logical_and logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_invert "
+        "bitwise_left_shift bitwise_right_shift"
     ),
-    "matrix_functions": "expm expm_frechet pinv",
-    "normalization": "layer_norm log_softmax softmax",
+    "matrix_functions": "pinv expm expm_frechet",
+    "normalization": "softmax log_softmax layer_norm",
     "random_bits": "random_bits threefry2x32",
-    "reduction": "all any argmax argmin logsumexp max mean min prod var",
-    "rounding": "ceil floor nextafter round trunc",
+    "reduction": "prod max min all any argmax argmin mean var logsumexp",
+    "rounding": "floor ceil trunc round nextafter",
     "scan": "scan",
-    "selection": "cast stop_gradient where",
-    "shape": "concat flip pad permute_dims reshape slice",
+    "selection": "where cast stop_gradient",
+    "shape": "reshape permute_dims concat slice pad flip",
     "solvers": "solve triangular_solve",
-    "sorting": "argsort searchsorted sort",
+    "sorting": "sort argsort searchsorted",
     "special.bessel": "i0 i0e i1 i1e",
-    "special.error_functions": "erf erfc erfcx erfinv log_ndtr ndtr ndtri",
-    "special.gamma_functions": "betaln digamma gamma gammaln polygamma zeta",
+    "special.error_functions": "erf erfc erfcx erfinv ndtr ndtri log_ndtr",
+    "special.gamma_functions": "gammaln gamma digamma polygamma zeta betaln",
     "special.incomplete_beta": "betainc betainc_derivative",
-    "special.incomplete_gamma": "gammainc gammainc_derivative gammaincc loggamma_slope loggamma_transport",
-    "spectral": "eig eigh eigvals eigvalsh svd svdvals",
-    "transcendental": "exp expm1 log log10 log1p log2 logaddexp sigmoid",
-    "trigonometric": "acos acosh asin asinh atan atan2 atanh cos cosh hypot sin sinh tan tanh",
-    "window": "conv fold_windows sliding_windows",
+    "special.incomplete_gamma": "gammainc gammaincc gammainc_derivative loggamma_slope loggamma_transport",
+    "spectral": "svd svdvals eigh eigvalsh eig eigvals",
+    "transcendental": "exp expm1 log log1p log2 log10 sigmoid logaddexp",
+    "trigonometric": "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh hypot atan2",
+    "window": "conv sliding_windows fold_windows",
 }
-"""The names of the operations, by the module below this package; a test holds them to the classes."""
+"""The names of the operations, in their order in each module below this package; a test holds them to the classes."""
 
 REGISTRY.provide({name: f"{__name__}.{module}" for module, names in _OPERATIONS.items() for name in names.split()})
 
