@@ -8,7 +8,7 @@ symbolic dims serves every size: :meth:`Plan.plan_for` fills the numbers in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
@@ -38,6 +38,9 @@ _DENSE = frozenset({"reshape", "matmul", "conv", "pad", "fold_windows"})
 # Operations that read a stretched operand as it is; others make a copy of all its elements first.
 _LEAN = frozenset({"sum", "prod", "max", "min", "all", "any", "mean", "matmul", "gather"})
 
+# Views of every element of the operand, once.
+_WHOLE_VIEWS = frozenset({"reshape", "permute_dims", "flip", "stop_gradient"})
+
 # Which of the graphs an operation holds it runs; one that is not listed runs all of them.
 _RUNS = {"custom_vjp": ("primal",), "custom_jvp": ("primal",)}
 
@@ -52,6 +55,7 @@ class Step:
         results: the values it makes.
         origin: where the user wrote it.
         view: whether the result shares the first operand's buffer.
+        over: the operand that the result is written over, as it dies here; None if there is none.
         nested: the plans of the graphs it runs.
         scratch: the bytes it needs while it runs, where they may be far more than the operands and results take.
     """
@@ -61,12 +65,16 @@ class Step:
     results: tuple[int, ...]
     origin: Origin
     view: bool = False
+    over: int | None = None
     nested: tuple[Plan, ...] = ()
     scratch: Size = 0
 
 
 class Plan:
     """The schedule of a graph and the lives of its buffers.
+
+    A result is written over an operand that no one reads later, where the backend can, and then
+    lives in that operand's buffer.
 
     Bytes count what a run allocates: results of operations, outputs included, and what the
     graphs they run allocate. Inputs, which the caller owns, and constants do not count. Nor does
@@ -258,15 +266,20 @@ class Structure:
     dying: list[list[int]]
 
 
-def make_plan(graph: Graph, takes: Callable[[Op], bool] | None = None) -> Plan:
+Writes = Callable[[Op, tuple[TensorType, ...]], bool]
+"""Whether what runs an operation on such operands can write the result over any operand of its type."""
+
+
+def make_plan(graph: Graph, takes: Callable[[Op], bool] | None = None, writes: Writes | None = None) -> Plan:
     """Plan a graph.
 
     Args:
         graph: what to plan; named dims stay symbolic.
         takes: whether a backend runs an operation that has a body as one step. The bodies of
             the others are planned in their place.
+        writes: whether a backend can write the result of an operation over an operand; by default none can.
     """
-    builder = _Builder(takes or (lambda op: False))
+    builder = _Builder(takes or (lambda op: False), writes)
     inputs = tuple(builder.new(type) for type in graph.in_types)
     outputs = builder.run(graph, inputs, NOWHERE)
     return builder.finish(graph, inputs, outputs)
@@ -290,7 +303,7 @@ class _Filler:
             self._results[id(op), operands] = self._check(op, operands, step)
         nested = tuple([plan.plan_for(**self._dim_values) for plan in step.nested])
         scratch = dims.substitute(step.scratch, self._dim_values)
-        return Step(op, step.operands, step.results, step.origin, step.view, nested, scratch)
+        return replace(step, op=op, nested=nested, scratch=scratch)
 
     def _check(self, op: Op, operands: tuple[TensorType, ...], step: Step) -> tuple[TensorType, ...]:
         due = tuple([self._types[value] for value in step.results])
@@ -307,12 +320,14 @@ class _Filler:
 class _Builder:
     """Numbers values and lines up steps, with bodies put in place of operations."""
 
-    def __init__(self, takes: Callable[[Op], bool]) -> None:
+    def __init__(self, takes: Callable[[Op], bool], writes: Writes | None) -> None:
         self._takes = takes
+        self._writes = writes
         self._types: list[TensorType] = []
         self._buffers: list[int] = []
         self._dense: list[bool] = []
         self._strides: dict[int, Strides] = {}  # of values that are not dense, where they are known
+        self._parts: set[int] = set()
         self._steps: list[Step] = []
         self._constants: dict[Node, int] = {}
 
@@ -360,10 +375,12 @@ class _Builder:
         results = tuple([self.new(type, buffer, dense=dense) for type in types])
         if strides is not None and not dense:
             self._strides[results[0]] = strides
+        if view and (operands[0] in self._parts or op.name not in _WHOLE_VIEWS):
+            self._parts.update(results)
         runs = op.holds_graphs and not isinstance(op, Composite)  # which a backend takes whole, or not at all
-        nested = tuple([make_plan(graph, self._takes) for graph in graphs_run(op)]) if runs else ()
+        nested = tuple([make_plan(graph, self._takes, self._writes) for graph in graphs_run(op)]) if runs else ()
         scratch = 0 if view or op.holds_graphs else self._scratch(op, operands, types)
-        self._steps.append(Step(op, operands, results, origin, view, nested, scratch))
+        self._steps.append(Step(op, operands, results, origin, view, None, nested, scratch))
         return results
 
     def _viewed(self, op: Op, operand: int, result: TensorType) -> Strides | None:
@@ -407,12 +424,48 @@ class _Builder:
             deaths[root] = max(deaths[root], deaths[value])
         constants = {number: cast("Constant", node.op).literal for node, number in self._constants.items()}
         external = frozenset((*inputs, *constants))
+        if self._writes is not None:
+            self._write_over(self._writes, deaths, external)
         dying: list[list[int]] = [[] for _ in steps]
         for value, root in enumerate(self._buffers):
             if value == root and value not in external and deaths[value] < len(steps):
                 dying[deaths[value]].append(value)
         structure = Structure(inputs, outputs, constants, self._buffers, last, external, deaths, dying)
         return Plan(graph, {}, tuple(steps), self._types, structure)
+
+    def _write_over(self, writes: Writes, deaths: list[int], external: frozenset[int]) -> None:
+        """Let results take the place of operands that die; ``deaths`` are those of the buffers without that."""
+        roots, before = list(self._buffers), list(deaths)
+        for index, step in enumerate(self._steps):
+            if step.view:
+                merged = self._buffers[step.operands[0]]
+            else:
+                merged = self._over(index, step, roots, before, external, writes)
+            if merged is not None:
+                for value in step.results:
+                    self._buffers[value] = merged
+                    deaths[merged] = max(deaths[merged], before[value])
+
+    def _over(
+        self, index: int, step: Step, roots: list[int], deaths: list[int], external: frozenset[int], writes: Writes
+    ) -> int | None:
+        """Choose the operand that a step writes over; the buffer it lives in."""
+        if len(step.results) != 1 or step.nested:
+            return None
+        type = self._types[step.results[0]]
+        for value in step.operands:
+            root = roots[value]
+            if root in external or value in self._parts or not self._dense[value]:
+                continue
+            if self._types[value] != type or type.ndim == 0 or deaths[root] != index:
+                continue
+            if any(roots[other] == root and other != value for other in step.operands):
+                continue
+            if writes(step.op, tuple([self._types[operand] for operand in step.operands])):
+                step.over = value
+                return self._buffers[value]
+            return None
+        return None
 
 
 def body_of(op: Op, types: Sequence[TensorType]) -> Graph | None:

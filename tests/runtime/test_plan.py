@@ -26,13 +26,13 @@ from rax.runtime.executable import compile
 from rax.runtime.plan import make_plan
 
 PRINTED = """\
-5 steps with batch = 2, peak 96 bytes
+5 steps with batch = 2, peak 64 bytes
 step  operation              result         buffer    life   held
 0     %2 = matmul(%0, %1)    float32[2, 4]  32 bytes  0-2    32 bytes
 1     %3 = permute_dims(%2)  float32[4, 2]  in %2     1-2    32 bytes
 2     %4 = reshape(%3)       float32[8]     32 bytes  2-end  64 bytes
-3     %5 = tanh(%4)          float32[8]     32 bytes  3-4    64 bytes
-4     %6 = multiply(%5, %4)  float32[8]     32 bytes  4-end  96 bytes"""
+3     %5 = tanh(%4)          float32[8]     32 bytes  3-end  64 bytes
+4     %6 = multiply(%5, %4)  float32[8]     in %5     4-end  64 bytes"""
 
 
 def test_a_plan_prints_its_schedule_and_the_lives_of_buffers() -> None:
@@ -40,8 +40,8 @@ def test_a_plan_prints_its_schedule_and_the_lives_of_buffers() -> None:
     flat = reshape(permute_dims(matmul(x, w), (1, 0)), (x.shape[0] * 4,))
     plan = compile(Graph([x, w], [multiply(tanh(flat), flat), flat])).plan
     assert str(plan.plan_for(batch=2)) == PRINTED
-    assert plan.peak == dims.dim("48*batch")
-    assert str(plan).startswith("5 steps, peak 48*batch bytes\n")
+    assert plan.peak == dims.dim("32*batch")
+    assert str(plan).startswith("5 steps, peak 32*batch bytes\n")
 
 
 def test_the_peak_of_symbolic_sizes_needs_their_values() -> None:
@@ -62,7 +62,7 @@ def test_a_peak_that_depends_on_the_sizes_is_a_maximum() -> None:
     one = Sum((0,))(tanh(tanh(x)))
     plan = compile(Graph([x, y], [one, Sum((0,))(tanh(tanh(y)))])).plan
     for size in (0, 5, 10, 11, 100):
-        assert plan.plan_for(n=size).peak_bytes == dims.evaluate(plan.peak, {"n": size}) == max(8 * size, 84)
+        assert plan.plan_for(n=size).peak_bytes == dims.evaluate(plan.peak, {"n": size}) == max(4 * size + 4, 48)
 
 
 def test_views_take_no_memory_and_keep_their_buffer_alive() -> None:
@@ -103,7 +103,8 @@ def test_bodies_stand_in_place_of_operations_the_backend_does_not_take() -> None
 def test_graphs_an_operation_runs_count_while_it_runs() -> None:
     x, pick = new_input("x", tensor_type((10,))), new_input("pick", tensor_type((), int32))
     inner = [new_input("inner", tensor_type((10,))) for _ in range(2)]
-    small, large = Graph(inner[:1], [tanh(inner[0])]), Graph(inner[1:], [tanh(tanh(inner[1]))])
+    both = add(tanh(inner[1]), multiply(inner[1], inner[1]))
+    small, large = Graph(inner[:1], [tanh(inner[0])]), Graph(inner[1:], [both])
     plan = compile(Graph([pick, x], [Cond((small, large))(pick, x)])).plan
     assert [nested.peak_bytes for nested in plan.steps[0].nested] == [40, 80]
     assert plan.peak_bytes == 80
@@ -112,5 +113,5 @@ def test_graphs_an_operation_runs_count_while_it_runs() -> None:
     total = add(carry, tanh(row))
     scan = Scan(Graph([carry, row], [total, tanh(total)]), 0, 1, 3)
     results = scan.results(start, rows)
-    # The carry before the step, 3 rows of results, and in the body: tanh, total, then total and its tanh.
+    # The carry before the step, 3 rows of results, and in the body: total, written over a tanh, and its own tanh.
     assert compile(Graph([start, rows], results)).plan.peak == dims.dim("24*n")

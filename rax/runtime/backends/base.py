@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from rax.ir.graph import Graph
 from rax.ir.op import Op
+from rax.ir.types import TensorType
 from rax.ops.arrays import Array
 from rax.passes.pipeline import optimise
 from rax.runtime.plan import Plan
@@ -32,6 +33,11 @@ class Backend(ABC):
     @abstractmethod
     def takes(self, op: Op) -> bool:
         """Whether an operation that has a body in other operations is run as one step."""
+
+    def writes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
+        """Whether the result of an operation on such operands can be written over any operand of its type."""
+        del op, types
+        return False
 
     @abstractmethod
     def coverage(self, cls: type[Op]) -> str:

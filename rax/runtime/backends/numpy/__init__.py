@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from rax.ir.op import Op
+from rax.ir.types import TensorType
 from rax.ops.families import Composite
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.backends.numpy.codegen import build
 from rax.runtime.backends.numpy.control import CONTROL
-from rax.runtime.backends.numpy.table import KERNELS
+from rax.runtime.backends.numpy.table import KERNELS, writes_over
 from rax.runtime.plan import Plan
 
 
@@ -19,6 +20,10 @@ class NumpyBackend(Backend):
     def takes(self, op: Op) -> bool:
         """Composites that have a kernel; the others, checkpoints too, run as their bodies."""
         return isinstance(op, Composite) and op.name in KERNELS
+
+    def writes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
+        """What NumPy computes element by element, and the normalisations."""
+        return writes_over(op, types)
 
     def coverage(self, cls: type[Op]) -> str:
         """By a kernel where there is one; of the rest, composites as their body and others by their reference."""

@@ -152,6 +152,7 @@ class _Emitter:
     ) -> None:
         self._plan = plan
         self._known = known
+        self._fixed = set(known)  # what no step may write over
         self._steps = steps
         self._owned = owned
         self._timed = timed
@@ -188,7 +189,11 @@ class _Emitter:
         return f"{_names(slots)}, = env; env.clear()" if slots else "env.clear()"
 
     def _statement(self, chunk: _Chunk, index: int, step: Step, kernel: Kernel) -> str:
+        if step.view and step.operands[0] in self._fixed:
+            self._fixed.update(step.results)
         operands = ", ".join([self._operand(chunk, operand) for operand in step.operands])
+        if step.over is not None and step.over not in self._fixed:
+            operands += f", out={self._operand(chunk, step.over)}"
         freed = [self._release(value) for value in dict.fromkeys(step.operands) if self._dies(value, index)]
         targets = [self._take(value) for value in step.results]
         unused = [self._release(value) for value in step.results if value not in self._last]

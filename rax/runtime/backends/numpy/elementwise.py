@@ -96,8 +96,8 @@ def _relu(op: Any, types: Types) -> Kernel:
     del op
     zero = np.zeros((), numpy_dtype(types[0].dtype))
 
-    def relu(x: Array) -> Array:
-        return np.maximum(x, zero)
+    def relu(x: Array, out: Array | None = None) -> Array:
+        return np.maximum(x, zero, out=out)
 
     return relu
 

@@ -2,7 +2,8 @@
 
 A kernel is a callable on NumPy arrays made for one operation and its operand types. Its result
 is a fresh array, sharing memory with no operand, except where the plan says it is a view; a
-result of shape () may be a NumPy scalar. It never changes an operand.
+result of shape () may be a NumPy scalar. It changes an
+operand only where it is given it as ``out`` too, to write the result over.
 """
 
 from __future__ import annotations

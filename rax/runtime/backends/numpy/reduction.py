@@ -64,8 +64,8 @@ def _softmax(op: Any, types: Types) -> Kernel | None:
     if is_half(types[0].dtype):
         return None
 
-    def softmax(x: Array) -> Array:
-        weights = np.subtract(x, np.maximum.reduce(x, axis, keepdims=True))
+    def softmax(x: Array, out: Array | None = None) -> Array:
+        weights = np.subtract(x, np.maximum.reduce(x, axis, keepdims=True), out)
         np.exp(weights, out=weights)
         return np.divide(weights, np.add.reduce(weights, axis, keepdims=True), out=weights)
 
@@ -77,8 +77,8 @@ def _log_softmax(op: Any, types: Types) -> Kernel | None:
     if is_half(types[0].dtype):
         return None
 
-    def log_softmax(x: Array) -> Array:
-        lowered = np.subtract(x, np.maximum.reduce(x, axis, keepdims=True))
+    def log_softmax(x: Array, out: Array | None = None) -> Array:
+        lowered = np.subtract(x, np.maximum.reduce(x, axis, keepdims=True), out)
         total = np.add.reduce(np.exp(lowered), axis, keepdims=True)
         return np.subtract(lowered, np.log(total), out=lowered)
 
@@ -91,8 +91,8 @@ def _layer_norm(op: Any, types: Types) -> Kernel | None:
     number = numpy_dtype(types[0].dtype).type
     count, epsilon = number(types[0].shape[-1]), number(op.epsilon)
 
-    def layer_norm(x: Array, scale: Array, bias: Array) -> Array:
-        apart = np.subtract(x, np.add.reduce(x, -1, keepdims=True) / count)
+    def layer_norm(x: Array, scale: Array, bias: Array, out: Array | None = None) -> Array:
+        apart = np.subtract(x, np.add.reduce(x, -1, keepdims=True) / count, out)
         variance = np.add.reduce(np.square(apart), -1, keepdims=True) / count
         np.divide(apart, np.sqrt(variance + epsilon), out=apart)
         np.multiply(apart, scale, out=apart)
