@@ -57,7 +57,7 @@ def _place(plan: Plan, limit: int) -> tuple[str, str]:
         if index == len(plan.steps):
             return "; within ".join(["more at the end, for the copies that are returned", *loops]), ""
         step = plan.steps[index]
-        place = f"step {index} of {len(plan.steps)}: {step.op.name}"
+        place = f"step {index} of {len(plan.steps)}: {step.name}"
         inner = max(step.nested, key=lambda nested: nested.peak_bytes, default=None)
         outside = live[index] - inner.peak_bytes if inner is not None else 0
         if inner is None or outside > limit:

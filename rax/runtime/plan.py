@@ -25,6 +25,7 @@ from rax.ops.creation import DimSize
 from rax.ops.elementwise import Pointwise
 from rax.ops.families import Composite
 from rax.ops.window import Conv, SlidingWindows
+from rax.runtime import fusion
 from rax.runtime.deadline import check_time
 from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed, window_strides
 from rax.runtime.reference import failure
@@ -58,6 +59,7 @@ class Step:
         over: the operand that the result is written over, as it dies here; None if there is none.
         nested: the plans of the graphs it runs.
         scratch: the bytes it needs while it runs, where they may be far more than the operands and results take.
+        members: of a group that runs block by block, its steps; ``op`` is the last one's.
     """
 
     op: Op
@@ -68,10 +70,19 @@ class Step:
     over: int | None = None
     nested: tuple[Plan, ...] = ()
     scratch: Size = 0
+    members: tuple[Step, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The operation, or those of a group."""
+        return "+".join([step.op.name for step in self.members]) or self.op.name
 
 
 class Plan:
     """The schedule of a graph and the lives of its buffers.
+
+    Once all sizes are known, large elementwise steps form groups that run block by block: the values
+    that only a group reads have no buffer. So ``peak`` of symbolic sizes is that without groups.
 
     A result is written over an operand that no one reads later, where the backend can, and then
     lives in that operand's buffer.
@@ -136,7 +147,7 @@ class Plan:
         Raises:
             ExecutionError: an operation is not defined for these sizes.
         """
-        if not dim_values:
+        if not dim_values or not self.dim_names:
             return self
         known: dict[TensorType, TensorType] = {}
         for type in self.types:
@@ -144,8 +155,11 @@ class Plan:
                 known[type] = type.with_shape(tuple(dims.substitute(size, dim_values) for size in type.shape))
         types = [known[type] for type in self.types]
         filler = _Filler(dim_values, types)
-        steps = tuple([filler.fill(step) for step in self.steps])
-        return Plan(self.graph, {**self.dim_values, **dim_values}, steps, types, self._structure)
+        steps = [filler.fill(step) for step in self.steps]
+        structure = self._structure
+        if structure.skeleton.fuses is not None and _are_static(types) and not _are_static(self.types):
+            steps, structure = _arrange(structure.skeleton, steps, types)
+        return Plan(self.graph, {**self.dim_values, **dim_values}, tuple(steps), types, structure)
 
     @cached_property
     def peak_bytes(self) -> int:
@@ -234,11 +248,36 @@ class Plan:
                 ends = self._structure.deaths[root]
                 end = "end" if ends == len(self.steps) else str(ends)
                 operands = ", ".join(f"%{operand}" for operand in step.operands)
-                called = f"%{value} = {step.op.name}({operands})"
+                called = f"%{value} = {step.name}({operands})"
                 rows.append((str(index), called, str(self.types[value]), where, f"{index}-{end}", _amount(live[index])))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class Skeleton:
+    """What is known of a plan before buffers are shared out.
+
+    Attributes:
+        inputs: see :class:`Plan`.
+        outputs: see :class:`Plan`.
+        constants: see :class:`Plan`.
+        roots: for each value the value that it is a view of; itself if of none.
+        dense: which values are C-contiguous.
+        parts: the views that do not show each element of their buffer once.
+        writes: see :func:`make_plan`.
+        fuses: see :func:`make_plan`.
+    """
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    constants: dict[int, Literal]
+    roots: list[int]
+    dense: list[bool]
+    parts: set[int]
+    writes: Able | None
+    fuses: Able | None
 
 
 @dataclass(slots=True)
@@ -254,6 +293,7 @@ class Structure:
         external: the values whose memory a run does not allocate.
         deaths: for each value that owns a buffer, the last step that reads the buffer.
         dying: for each step the values whose buffers die after it.
+        skeleton: what it was made from.
     """
 
     inputs: tuple[int, ...]
@@ -264,22 +304,26 @@ class Structure:
     external: frozenset[int]
     deaths: list[int]
     dying: list[list[int]]
+    skeleton: Skeleton
 
 
-Writes = Callable[[Op, tuple[TensorType, ...]], bool]
-"""Whether what runs an operation on such operands can write the result over any operand of its type."""
+Able = Callable[[Op, tuple[TensorType, ...]], bool]
+"""Whether a backend can do something with an operation on such operands."""
 
 
-def make_plan(graph: Graph, takes: Callable[[Op], bool] | None = None, writes: Writes | None = None) -> Plan:
+def make_plan(
+    graph: Graph, takes: Callable[[Op], bool] | None = None, writes: Able | None = None, fuses: Able | None = None
+) -> Plan:
     """Plan a graph.
 
     Args:
         graph: what to plan; named dims stay symbolic.
         takes: whether a backend runs an operation that has a body as one step. The bodies of
             the others are planned in their place.
-        writes: whether a backend can write the result of an operation over an operand; by default none can.
+        writes: whether it can write the result over any operand of its type; by default it never can.
+        fuses: whether it can run the operation block by block, in a group; by default it never can.
     """
-    builder = _Builder(takes or (lambda op: False), writes)
+    builder = _Builder(takes or (lambda op: False), writes, fuses)
     inputs = tuple(builder.new(type) for type in graph.in_types)
     outputs = builder.run(graph, inputs, NOWHERE)
     return builder.finish(graph, inputs, outputs)
@@ -295,6 +339,8 @@ class _Filler:
         self._results: dict[tuple[int, tuple[TensorType, ...]], tuple[TensorType, ...]] = {}
 
     def fill(self, step: Step) -> Step:
+        if step.members:  # its sizes were known when it was made
+            return step
         op = self._ops.get(id(step.op))
         if op is None:
             op = self._ops[id(step.op)] = step.op.substitute_dims(self._dim_values)
@@ -320,9 +366,10 @@ class _Filler:
 class _Builder:
     """Numbers values and lines up steps, with bodies put in place of operations."""
 
-    def __init__(self, takes: Callable[[Op], bool], writes: Writes | None) -> None:
+    def __init__(self, takes: Callable[[Op], bool], writes: Able | None, fuses: Able | None) -> None:
         self._takes = takes
         self._writes = writes
+        self._fuses = fuses
         self._types: list[TensorType] = []
         self._buffers: list[int] = []
         self._dense: list[bool] = []
@@ -378,7 +425,11 @@ class _Builder:
         if view and (operands[0] in self._parts or op.name not in _WHOLE_VIEWS):
             self._parts.update(results)
         runs = op.holds_graphs and not isinstance(op, Composite)  # which a backend takes whole, or not at all
-        nested = tuple([make_plan(graph, self._takes, self._writes) for graph in graphs_run(op)]) if runs else ()
+        nested = (
+            tuple([make_plan(graph, self._takes, self._writes, self._fuses) for graph in graphs_run(op)])
+            if runs
+            else ()
+        )
         scratch = 0 if view or op.holds_graphs else self._scratch(op, operands, types)
         self._steps.append(Step(op, operands, results, origin, view, None, nested, scratch))
         return results
@@ -409,63 +460,164 @@ class _Builder:
         return total
 
     def finish(self, graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Plan:
-        count, steps = len(self._types), self._steps
-        last = [-1] * count
-        born = [-1] * count
-        for index, step in enumerate(steps):
-            for value in step.operands:
-                last[value] = index
-            for value in step.results:
-                born[value] = index
-        for value in outputs:
-            last[value] = len(steps)
-        deaths = [max(pair) for pair in zip(last, born, strict=True)]
-        for value, root in enumerate(self._buffers):
-            deaths[root] = max(deaths[root], deaths[value])
         constants = {number: cast("Constant", node.op).literal for node, number in self._constants.items()}
-        external = frozenset((*inputs, *constants))
-        if self._writes is not None:
-            self._write_over(self._writes, deaths, external)
-        dying: list[list[int]] = [[] for _ in steps]
-        for value, root in enumerate(self._buffers):
-            if value == root and value not in external and deaths[value] < len(steps):
-                dying[deaths[value]].append(value)
-        structure = Structure(inputs, outputs, constants, self._buffers, last, external, deaths, dying)
+        skeleton = Skeleton(
+            inputs, outputs, constants, self._buffers, self._dense, self._parts, self._writes, self._fuses
+        )
+        steps, structure = _arrange(skeleton, self._steps, self._types)
         return Plan(graph, {}, tuple(steps), self._types, structure)
 
-    def _write_over(self, writes: Writes, deaths: list[int], external: frozenset[int]) -> None:
-        """Let results take the place of operands that die; ``deaths`` are those of the buffers without that."""
-        roots, before = list(self._buffers), list(deaths)
-        for index, step in enumerate(self._steps):
-            if step.view:
-                merged = self._buffers[step.operands[0]]
-            else:
-                merged = self._over(index, step, roots, before, external, writes)
-            if merged is not None:
-                for value in step.results:
-                    self._buffers[value] = merged
-                    deaths[merged] = max(deaths[merged], before[value])
 
-    def _over(
-        self, index: int, step: Step, roots: list[int], deaths: list[int], external: frozenset[int], writes: Writes
-    ) -> int | None:
-        """Choose the operand that a step writes over; the buffer it lives in."""
-        if len(step.results) != 1 or step.nested:
+def _are_static(types: Sequence[TensorType]) -> bool:
+    return all(isinstance(size, int) for type in types for size in type.shape)
+
+
+def _arrange(skeleton: Skeleton, steps: Sequence[Step], types: Sequence[TensorType]) -> tuple[list[Step], Structure]:
+    """Form groups, where all sizes are known, and share out the buffers."""
+    arranged = [replace(step, over=None) for step in steps]
+    if skeleton.fuses is not None and _are_static(types):
+        arranged = _grouped(skeleton, skeleton.fuses, arranged, types)
+    last = [-1] * len(types)
+    deaths = [-1] * len(types)
+    for index, step in enumerate(arranged):
+        for value in step.operands:
+            last[value] = index
+        for value in step.results:
+            deaths[value] = index
+    for value in skeleton.outputs:
+        last[value] = len(arranged)
+    for value, root in enumerate(skeleton.roots):
+        deaths[root] = max(deaths[root], deaths[value], last[value])
+    external = frozenset((*skeleton.inputs, *skeleton.constants))
+    buffers = list(skeleton.roots)
+    if skeleton.writes is not None:
+        _Overwriter(skeleton, types, external, deaths).apply(arranged, buffers)
+    for step in arranged:
+        if step.members:
+            able = [
+                skeleton.writes is not None
+                and skeleton.writes(each.op, tuple([types[value] for value in each.operands]))
+                for each in step.members
+            ]
+            step.scratch = step.scratch * group_program(step, types, able).scratch_bytes
+    dying: list[list[int]] = [[] for _ in arranged]
+    for value, root in enumerate(buffers):
+        if value == root and value not in external and 0 <= deaths[value] < len(arranged):
+            dying[deaths[value]].append(value)
+    structure = Structure(
+        skeleton.inputs, skeleton.outputs, skeleton.constants, buffers, last, external, deaths, dying, skeleton
+    )
+    return arranged, structure
+
+
+class _Overwriter:
+    """Lets results take the place of operands that die."""
+
+    def __init__(
+        self, skeleton: Skeleton, types: Sequence[TensorType], external: frozenset[int], deaths: list[int]
+    ) -> None:
+        self._skeleton = skeleton
+        self._types = types
+        self._external = external
+        self._deaths = deaths
+        self._before = list(deaths)
+
+    def apply(self, steps: Sequence[Step], buffers: list[int]) -> None:
+        """Choose what each step writes over, and change ``buffers`` and the deaths to suit."""
+        for index, step in enumerate(steps):
+            over = step.operands[0] if step.view else self._choose(index, step)
+            if not step.view:
+                step.over = over
+            if over is not None:
+                for value in step.results:
+                    merged = buffers[value] = buffers[over]
+                    self._deaths[merged] = max(self._deaths[merged], self._before[value])
+
+    def _choose(self, index: int, step: Step) -> int | None:
+        if len(step.results) != 1 or step.nested or (step.members and step.members[-1].results != step.results):
             return None
-        type = self._types[step.results[0]]
+        (result,) = step.results
+        roots, writes = self._skeleton.roots, self._skeleton.writes
+        assert writes is not None
         for value in step.operands:
             root = roots[value]
-            if root in external or value in self._parts or not self._dense[value]:
+            if root in self._external or value in self._skeleton.parts or not self._skeleton.dense[value]:
                 continue
-            if self._types[value] != type or type.ndim == 0 or deaths[root] != index:
+            type = self._types[value]
+            if type != self._types[result] or type.ndim == 0 or self._before[root] != index:
                 continue
             if any(roots[other] == root and other != value for other in step.operands):
                 continue
-            if writes(step.op, tuple([self._types[operand] for operand in step.operands])):
-                step.over = value
-                return self._buffers[value]
-            return None
+            able = step.members or writes(step.op, tuple([self._types[operand] for operand in step.operands]))
+            return value if able else None
         return None
+
+
+def _grouped(skeleton: Skeleton, fuses: Able, steps: Sequence[Step], types: Sequence[TensorType]) -> list[Step]:
+    """Put large elementwise steps into groups, each where its last step stood."""
+    shapes: dict[int, tuple[int, ...]] = {}
+    stretched: dict[int, int] = {}  # what a broadcast shows, by the value it makes
+    for place, step in enumerate(steps):
+        if step.view:
+            if step.op.name == "broadcast_to":
+                stretched[step.results[0]] = step.operands[0]
+            continue
+        if len(step.results) != 1 or step.nested or step.members:
+            continue
+        result = types[step.results[0]]
+        if not result.ndim or result.size.__index__() < fusion.SMALLEST:
+            continue
+        if fuses(step.op, tuple([types[operand] for operand in step.operands])):
+            shapes[place] = fusion.sizes(result)
+    groups = fusion.find_groups([(step.operands, step.results) for step in steps], shapes)
+    readers: dict[int, int] = dict.fromkeys(skeleton.outputs, 1)
+    for step in steps:
+        for value in set(step.operands):
+            readers[value] = readers.get(value, 0) + 1
+    replaced: dict[int, Step | None] = {}
+    for places in groups:
+        group = _group(skeleton, [steps[place] for place in places], types, readers, stretched)
+        if group is not None:
+            replaced.update(dict.fromkeys(places))
+            replaced[places[-1]] = group
+    found = [replaced.get(place, step) for place, step in enumerate(steps)]
+    return [step for step in found if step is not None]
+
+
+def _group(
+    skeleton: Skeleton,
+    members: Sequence[Step],
+    types: Sequence[TensorType],
+    readers: Mapping[int, int],
+    stretched: Mapping[int, int],
+) -> Step | None:
+    """One step in place of several; None where its blocks would be too large, or it is not worth it.
+
+    Its scratch is in elements, until it is known what it writes over.
+    """
+    made = [step.results[0] for step in members]
+    inside = dict.fromkeys(made, 0)
+    for step in members:
+        for value in set(step.operands) & inside.keys():
+            inside[value] += 1
+    operands = tuple(dict.fromkeys([value for step in members for value in step.operands if value not in inside]))
+    results = tuple([value for value in made if readers.get(value, 0) > inside[value]])
+    if len(members) < fusion.FEWEST or not results:
+        return None
+    shape, sources = fusion.sizes(types[made[0]]), [stretched.get(value, value) for value in operands]
+    dense = all(skeleton.dense[value] for value in sources)
+    cut = fusion.layout(shape, [fusion.sizes(types[value]) for value in sources], dense=dense)
+    if cut.block_size > 2 * fusion.BLOCK:
+        return None
+    last = members[-1]
+    elements = cut.block_size * min(fusion.threads(), len(cut.blocks()))
+    return Step(last.op, operands, results, last.origin, scratch=elements, members=tuple(members))
+
+
+def group_program(step: Step, types: Sequence[TensorType], able: Sequence[bool]) -> fusion.Program:
+    """What a group does to each block; ``able`` says which members can write their result over an operand."""
+    work = [(member.operands, member.results) for member in step.members]
+    return fusion.make_program(work, step.operands, step.results, types, able.__getitem__, step.over)
 
 
 def body_of(op: Op, types: Sequence[TensorType]) -> Graph | None:

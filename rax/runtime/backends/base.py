@@ -39,6 +39,11 @@ class Backend(ABC):
         del op, types
         return False
 
+    def fuses(self, op: Op, types: tuple[TensorType, ...]) -> bool:
+        """Whether an operation on such operands can run block by block, in a group."""
+        del op, types
+        return False
+
     @abstractmethod
     def coverage(self, cls: type[Op]) -> str:
         """How an operation is run: by a ``"kernel"``, its ``"reference"``, or as its ``"body"``."""

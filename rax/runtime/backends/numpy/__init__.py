@@ -8,7 +8,7 @@ from rax.ops.families import Composite
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.backends.numpy.codegen import build
 from rax.runtime.backends.numpy.control import CONTROL
-from rax.runtime.backends.numpy.table import KERNELS, writes_over
+from rax.runtime.backends.numpy.table import KERNELS, fuses, writes_over
 from rax.runtime.plan import Plan
 
 
@@ -24,6 +24,10 @@ class NumpyBackend(Backend):
     def writes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
         """What NumPy computes element by element, and the normalisations."""
         return writes_over(op, types)
+
+    def fuses(self, op: Op, types: tuple[TensorType, ...]) -> bool:
+        """What has an elementwise kernel."""
+        return fuses(op, types)
 
     def coverage(self, cls: type[Op]) -> str:
         """By a kernel where there is one; of the rest, composites as their body and others by their reference."""

@@ -20,6 +20,7 @@ from rax.ir.types import TensorType
 from rax.ops.arrays import Array
 from rax.runtime.backends.base import Run
 from rax.runtime.backends.numpy.control import control_kernel
+from rax.runtime.backends.numpy.fuse import Group
 from rax.runtime.backends.numpy.kernel import Kernel
 from rax.runtime.backends.numpy.movement import copying_reshape
 from rax.runtime.backends.numpy.table import find_kernel
@@ -76,6 +77,8 @@ class _Kernels:
             return control_kernel(
                 step.op, [_build(nested, self._folded, owned=False, timed=self._timed) for nested in step.nested]
             )
+        if step.members:
+            return Group(step, self._types)
         types = tuple([self._types[operand] for operand in step.operands])
         key = (step.op.key, types, step.view)
         kernel = self._found.get(key)

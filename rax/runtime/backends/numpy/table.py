@@ -34,3 +34,9 @@ def writes_over(op: Op, types: Types) -> bool:
         return op.name == "relu" or not is_half(types[0].dtype)
     factory = ELEMENTWISE.get(op.name)
     return factory is not None and isinstance(factory(op, types), np.ufunc)
+
+
+def fuses(op: Op, types: Types) -> bool:
+    """Whether the kernel may be given a block of each operand at a time; that of pow looks at whole operands."""
+    factory = ELEMENTWISE.get(op.name)
+    return factory is not None and op.name != "pow" and factory(op, types) is not None

@@ -1,0 +1,122 @@
+"""Blocks of work done by the calling thread and by a few that wait for it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from rax.runtime.deadline import check_time
+from rax.runtime.fusion import threads
+
+Block = Any
+Work = Callable[[Block], None]
+
+
+class _Job:
+    """Blocks that are left to do, and how many threads are at work."""
+
+    def __init__(self, blocks: Sequence[Block], start: Callable[[], Work]) -> None:
+        self._left = iter(blocks)  # of a list or range: the interpreter's lock keeps it whole
+        self._start = start
+        self._running = 0
+        self._closed = False
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def help(self) -> None:
+        """Do blocks until none is left or one has failed; nothing if that is so already."""
+        with self._changed:
+            if self._closed:
+                return
+            self._running += 1
+        try:
+            self._work()
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def _work(self) -> None:
+        try:
+            work = self._start()
+            for block in self._left:
+                check_time()
+                work(block)
+                if self._error is not None:
+                    return
+        except BaseException as error:  # noqa: BLE001  # whoever waits raises it
+            self._error = self._error or error
+
+    def finish(self) -> None:
+        """Work too, and wait for the others."""
+        self._work()
+        with self._changed:
+            self._closed = True
+            while self._running:
+                self._changed.wait()
+        del self._start  # with the arrays it holds: a thread may come late
+        if self._error is not None:
+            raise self._error
+
+
+class _Pool:
+    """Threads that are started when first needed, and then wait for jobs."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with no thread: a forked process has none of its parent's."""
+        self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def offer(self, job: _Job, helpers: int) -> None:
+        """Let so many threads help with a job, if they are free before it is done."""
+        if self._count < helpers:
+            with self._lock:
+                while self._count < helpers:
+                    self._count += 1
+                    threading.Thread(target=self._serve, args=(self._jobs,), name="rax", daemon=True).start()
+        for _ in range(helpers):
+            self._jobs.put(job)
+
+    def _serve(self, jobs: SimpleQueue[_Job]) -> None:
+        with np.errstate(all="ignore"):
+            while True:
+                jobs.get().help()
+
+
+_pool = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.forget)
+
+
+def run_blocks(blocks: Sequence[Block], start: Callable[[], Work]) -> None:
+    """Do each block once, in any order and several at a time, and wait until all are done.
+
+    It may be called from several threads at once.
+
+    Args:
+        blocks: what is given to the work, one by one.
+        start: makes the work of one thread, with memory of its own.
+
+    Raises:
+        Exception: what the work of a block raised first; then blocks are left out.
+        OutOfTimeError: the time of the calling thread is over.
+    """
+    helpers = min(threads(), len(blocks)) - 1
+    if helpers <= 0:
+        work = start()
+        for block in blocks:
+            check_time()
+            work(block)
+        return
+    job = _Job(blocks, start)
+    _pool.offer(job, helpers)
+    job.finish()
