@@ -114,6 +114,13 @@ class Binder:
 
     def arrays(self, leaves: Sequence[Any]) -> list[Array]:
         """One array for each input, checked for dtype, rank and fixed sizes."""
+        fitting: list[Array] = [
+            leaf
+            for leaf, (dtype, static, _) in zip(leaves, self._rows, strict=True)
+            if type(leaf) is np.ndarray and leaf.shape == static and leaf.dtype == dtype
+        ]
+        if len(fitting) == len(self._rows):
+            return fitting
         arrays: list[Array] = []
         for index, (leaf, (dtype, static, shape)) in enumerate(zip(leaves, self._rows, strict=True)):
             array = leaf
@@ -131,6 +138,8 @@ class Binder:
             BindingError: two inputs disagree, or nothing fixes a dim.
         """
         values: dict[str, int] = {}
+        if self._all_plain and not self._plain:
+            return values
         if self._all_plain and all(
             values.setdefault(name, arrays[index].shape[axis]) == arrays[index].shape[axis]
             for index, axis, name in self._plain

@@ -32,6 +32,7 @@ class Specialised:
         self._backend = backend
         self._plans = Cache[tuple[int, ...], Plan](KEPT_SIZES)
         self._runs = Cache[tuple[int | bool, ...], Run](KEPT_SIZES)
+        self._only: Run | None = None  # of the one size there is, without a limit of time
 
     def plan_for(self, sizes: Mapping[str, int]) -> Plan:
         """The plan for sizes of its named dims."""
@@ -41,8 +42,13 @@ class Specialised:
     def run_for(self, sizes: Mapping[str, int]) -> Run:
         """The function that runs the plan for sizes of its named dims, and looks at the clock if time is limited."""
         timed = is_timed()
+        if self._only is not None and not timed:
+            return self._only
         key = (*[sizes[name] for name in self.dim_names], timed)
-        return self._runs.get(key, lambda: self._backend.build(self.plan_for(sizes), timed=timed))
+        run = self._runs.get(key, lambda: self._backend.build(self.plan_for(sizes), timed=timed))
+        if not self.dim_names and not timed:
+            self._only = run
+        return run
 
 
 class Executable:
@@ -84,7 +90,7 @@ class Executable:
             ExecutionError: an operation failed.
             ResourceError: it would take more memory, or has taken more time, than is allowed.
         """
-        results = self.run(self._binder.bind(args, kwargs))
+        results = self._call(self._binder.bind(args, kwargs))
         tree = self.graph.out_tree
         return results[0] if tree.kind == LEAF else unflatten(tree, results)
 
@@ -104,6 +110,10 @@ class Executable:
             ExecutionError: an operation failed.
             ResourceError: it would take more memory, or has taken more time, than is allowed.
         """
+        return self._call(list(arrays))
+
+    def _call(self, arrays: list[Array]) -> list[Array]:
+        """Run on a list that is ours to empty."""
         sizes = self._binder.dims(arrays)
         if self.max_memory is not None:
             check_memory(self._specialised.plan_for(sizes), self.max_memory)
@@ -114,7 +124,7 @@ class Executable:
 
     def _run(self, arrays: list[Array], sizes: Mapping[str, int]) -> list[Array]:
         try:
-            return self._specialised.run_for(sizes)(list(arrays))
+            return self._specialised.run_for(sizes)(arrays)
         except OutOfTimeError as error:  # outside any step
             raise out_of_time(error) from None
 
