@@ -120,4 +120,5 @@ def test_a_training_step_holds_what_is_planned() -> None:
     exe(weights, x)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert 0.95 * (exe.plan.peak_bytes - 2**20) <= peak <= 1.01 * exe.plan.peak_bytes
+    buffers = 2**16  # NumPy's own, when a ufunc casts an operand
+    assert 0.95 * (exe.plan.peak_bytes - 2**20) <= peak <= exe.plan.peak_bytes + buffers

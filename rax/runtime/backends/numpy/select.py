@@ -13,7 +13,7 @@ import numpy as np
 
 from rax.ir import dims
 from rax.ir.types import broadcast_shapes
-from rax.ops.arrays import Array, concrete, numpy_dtype
+from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Kernel, Types
 
 # Fewer elements are chosen faster by np.where.
@@ -24,13 +24,13 @@ _WIDEST_OF_TWO = 4
 
 
 def choice(op: Any, types: Types) -> Kernel:
-    """The kernel of ``where``."""
+    """The kernel of ``where``; its operands may be blocks of what has the types."""
     del op
     _, x, y = types
     dtype = numpy_dtype(x.dtype)
-    shape = concrete(broadcast_shapes(*[type.shape for type in types]))
+    size = dims.product(broadcast_shapes(*[type.shape for type in types]))
     bits = _BITS.get(dtype.itemsize)
-    if bits is None or dims.product(shape).__index__() < _FEW:
+    if bits is None or (isinstance(size, int) and size < _FEW):
         return np.where
     x_number, y_number = x.ndim == 0, y.ndim == 0
     wide = dtype.itemsize > _WIDEST_OF_TWO
@@ -47,7 +47,8 @@ def choice(op: Any, types: Types) -> Kernel:
         if wide:
             return np.where(condition, x, y)
         apart = np.bitwise_xor(left, right)
-        chosen = np.multiply(apart, condition, out=apart if apart.shape == shape else None)
+        whole = np.broadcast(apart, condition).shape == apart.shape
+        chosen = np.multiply(apart, condition, out=apart if whole else None)
         return np.bitwise_xor(chosen, right, out=chosen).view(dtype)
 
     return where
