@@ -254,12 +254,7 @@ class Holding(Op):
 
     name = "holding"
 
-    def __init__(self, *graphs: Graph) -> None:
-        self.graphs = graphs
-
-    @classmethod
-    def attribute_names(cls) -> tuple[str, ...]:
-        return ("graphs",)
+    graphs: tuple[Graph, ...]
 
     def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
         return operands[:1]
@@ -267,7 +262,7 @@ class Holding(Op):
 
 def held(*graphs: Graph) -> Graph:
     x = new_input("x", VECTOR)
-    operation: Operation = Holding(*graphs)
+    operation: Operation = Holding(graphs)
     return Graph((x,), (Node(operation, (x,), (VECTOR,)),))
 
 
