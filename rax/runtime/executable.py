@@ -16,7 +16,8 @@ from rax.runtime.binding import Binder
 from rax.runtime.cache import Cache
 from rax.runtime.deadline import OutOfTimeError, is_timed, time_limit
 from rax.runtime.memory import check_memory
-from rax.runtime.plan import Plan, make_plan
+from rax.runtime.plan import Plan
+from rax.runtime.planning import make_plan
 from rax.runtime.reference import out_of_time
 
 KEPT_SIZES = 16

@@ -23,7 +23,7 @@ def check_memory(plan: Plan, limit: int) -> None:
         >>> from rax.ir.node import new_input
         >>> from rax.ir.types import tensor_type
         >>> from rax.ops.algebra import add
-        >>> from rax.runtime.plan import make_plan
+        >>> from rax.runtime.planning import make_plan
         >>> x = new_input("x", tensor_type(4))
         >>> check_memory(make_plan(Graph([x], [add(x, x)])), 15)
         Traceback (most recent call last):

@@ -21,7 +21,7 @@ from rax.ir.text.graph_printer import print_graph
 from rax.ops.composites import UserComposite
 from rax.passes.pipeline import optimise
 from rax.runtime.backends.numpy import NumpyBackend, table
-from rax.runtime.plan import make_plan
+from rax.runtime.planning import make_plan
 from tests.ops import laws
 
 F64 = "float64"

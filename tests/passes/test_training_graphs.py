@@ -17,7 +17,7 @@ from rax.ir.verify import verify
 from rax.ops.arrays import Array, numpy_dtype
 from rax.passes.pipeline import optimise
 from rax.runtime.backends import find_backend
-from rax.runtime.plan import make_plan
+from rax.runtime.planning import make_plan
 from rax.runtime.reference import evaluate_graph
 from tests.ops.laws import Case, cases
 from tests.passes.test_rules import bits

@@ -20,7 +20,7 @@ from rax.runtime import fusion
 from rax.runtime.backends.numpy import NumpyBackend
 from rax.runtime.backends.numpy.pool import run_blocks
 from rax.runtime.executable import compile
-from rax.runtime.plan import make_plan
+from rax.runtime.planning import make_plan
 
 # Functions of x: [n, 3, 700], row: [700], column: [n, 1, 1] and middle: [3, 1].
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -19,7 +19,7 @@ from rax.ops.broadcasting import BroadcastTo
 from rax.ops.shape import Flip, PermuteDims, Reshape, Slice, permute_dims, reshape
 from rax.ops.trigonometric import tanh
 from rax.runtime.layout import dense_strides, is_dense, is_ordered, reshaped, viewed
-from rax.runtime.plan import make_plan
+from rax.runtime.planning import make_plan
 
 
 def random_reshape(rng: np.random.Generator, size: int) -> Shape:

@@ -23,7 +23,7 @@ from rax.ops.scan import Scan
 from rax.ops.shape import permute_dims, reshape
 from rax.ops.trigonometric import tanh
 from rax.runtime.executable import compile
-from rax.runtime.plan import make_plan
+from rax.runtime.planning import make_plan
 
 PRINTED = """\
 5 steps with batch = 2, peak 64 bytes

@@ -15,7 +15,7 @@ from rax.ir.op import Op
 from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.runtime.backends.base import Run
 from rax.runtime.backends.numpy.kernel import Kernel, fresh
-from rax.runtime.plan import graphs_run
+from rax.runtime.planning import graphs_run
 
 
 def _cond(op: Any, runs: Sequence[Run]) -> Kernel:

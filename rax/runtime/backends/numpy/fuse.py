@@ -14,7 +14,8 @@ from rax.runtime.backends.numpy.kernel import Kernel
 from rax.runtime.backends.numpy.pool import run_blocks
 from rax.runtime.backends.numpy.table import find_kernel, writes_over
 from rax.runtime.fusion import Layout, layout, sizes
-from rax.runtime.plan import Step, group_program
+from rax.runtime.grouping import group_program
+from rax.runtime.plan import Step
 
 _Row = tuple[Kernel, tuple[int, ...], int, bool]
 

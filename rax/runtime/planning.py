@@ -1,0 +1,181 @@
+"""From a graph to its plan: values numbered, bodies put in place of operations, layouts followed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from rax.ir import dims
+from rax.ir.dims import Size
+from rax.ir.graph import Graph
+from rax.ir.node import Constant, Node
+from rax.ir.op import Op
+from rax.ir.trail import NOWHERE, Origin
+from rax.ir.types import TensorType, float32
+from rax.ops.calls import Checkpoint, Custom
+from rax.ops.creation import DimSize
+from rax.ops.elementwise import Pointwise
+from rax.ops.families import Composite
+from rax.ops.window import Conv, SlidingWindows
+from rax.runtime.buffers import Able, Arranger
+from rax.runtime.deadline import check_time
+from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed, window_strides
+from rax.runtime.plan import Arrange, Plan, Skeleton, Step
+
+# Results that share their first operand's buffer; a reshape only where no element has to move.
+VIEWS = frozenset({"reshape", "permute_dims", "slice", "broadcast_to", "flip", "stop_gradient"})
+
+# Results that are C-contiguous whatever the layout of the operands; others follow those.
+_DENSE = frozenset({"reshape", "matmul", "conv", "pad", "fold_windows"})
+
+# Operations that read a stretched operand as it is; others make a copy of all its elements first.
+_LEAN = frozenset({"sum", "prod", "max", "min", "all", "any", "mean", "matmul", "gather"})
+
+# Views of every element of the operand, once.
+_WHOLE_VIEWS = frozenset({"reshape", "permute_dims", "flip", "stop_gradient"})
+
+# Which of the graphs an operation holds it runs; one that is not listed runs all of them.
+_RUNS = {"custom_vjp": ("primal",), "custom_jvp": ("primal",)}
+
+
+def make_plan(
+    graph: Graph, takes: Callable[[Op], bool] | None = None, writes: Able | None = None, fuses: Able | None = None
+) -> Plan:
+    """Plan a graph.
+
+    Args:
+        graph: what to plan; named dims stay symbolic.
+        takes: whether a backend runs an operation that has a body as one step. The bodies of
+            the others are planned in their place.
+        writes: whether it can write the result over any operand of its type; by default it never can.
+        fuses: whether it can run the operation block by block, in a group; by default it never can.
+    """
+    return _plan_of(graph, takes or (lambda op: False), Arranger(writes, fuses))
+
+
+def _plan_of(graph: Graph, takes: Callable[[Op], bool], arrange: Arrange) -> Plan:
+    builder = _Builder(takes, arrange)
+    inputs = tuple(builder.new(type) for type in graph.in_types)
+    outputs = builder.run(graph, inputs, NOWHERE)
+    return builder.finish(graph, inputs, outputs)
+
+
+class _Builder:
+    """Numbers values and lines up steps, with bodies put in place of operations."""
+
+    def __init__(self, takes: Callable[[Op], bool], arrange: Arrange) -> None:
+        self._takes = takes
+        self._arrange = arrange
+        self._types: list[TensorType] = []
+        self._buffers: list[int] = []
+        self._dense: list[bool] = []
+        self._strides: dict[int, Strides] = {}  # of values that are not dense, where they are known
+        self._parts: set[int] = set()
+        self._steps: list[Step] = []
+        self._constants: dict[Node, int] = {}
+
+    def new(self, type: TensorType, buffer: int | None = None, *, dense: bool = True) -> int:
+        value = len(self._types)
+        self._types.append(type)
+        self._buffers.append(value if buffer is None else buffer)
+        self._dense.append(dense)
+        return value
+
+    def run(self, graph: Graph, inputs: Sequence[int], outer: Origin) -> tuple[int, ...]:
+        numbers: dict[Node, tuple[int, ...]] = {
+            value.node: (number,) for value, number in zip(graph.inputs, inputs, strict=True)
+        }
+        for node in graph.nodes[len(inputs) :]:
+            check_time()  # a short file may hold bodies in bodies that make a long plan
+            if isinstance(node.op, Constant):
+                if node not in self._constants:
+                    self._constants[node] = self.new(node.types[0])
+                numbers[node] = (self._constants[node],)
+                continue
+            op = cast("Op", node.op)
+            operands = tuple([numbers[value.node][value.index] for value in node.inputs])
+            origin = graph.origins.get(node, outer)
+            body = None if self._takes(op) else body_of(op, [value.type for value in node.inputs])
+            if body is not None:
+                numbers[node] = self.run(body, operands, origin)
+            else:
+                numbers[node] = self._step(op, operands, node.types, origin)
+        return tuple([numbers[value.node][value.index] for value in graph.outputs])
+
+    def _step(
+        self, op: Op, operands: tuple[int, ...], types: tuple[TensorType, ...], origin: Origin
+    ) -> tuple[int, ...]:
+        strides = self._viewed(op, operands[0], types[0]) if op.name in VIEWS else None
+        view = op.name in VIEWS and (strides is not None or op.name != "reshape")
+        if isinstance(op, SlidingWindows):
+            strides = window_strides(types[0].shape, op.window)
+        if view or isinstance(op, SlidingWindows):
+            dense = strides is not None and is_dense(strides, types[0].shape)
+        else:
+            pointwise = isinstance(op, Pointwise)
+            dense = op.name in _DENSE or all(self._lies_in_order(operand, pointwise) for operand in operands)
+        buffer = self._buffers[operands[0]] if view else None
+        results = tuple([self.new(type, buffer, dense=dense) for type in types])
+        if strides is not None and not dense:
+            self._strides[results[0]] = strides
+        if view and (operands[0] in self._parts or op.name not in _WHOLE_VIEWS):
+            self._parts.update(results)
+        runs = op.holds_graphs and not isinstance(op, Composite)  # which a backend takes whole, or not at all
+        nested = tuple([_plan_of(graph, self._takes, self._arrange) for graph in graphs_run(op)]) if runs else ()
+        scratch = 0 if view or op.holds_graphs else self._scratch(op, operands, types)
+        self._steps.append(Step(op, operands, results, origin, view, None, nested, scratch))
+        return results
+
+    def _viewed(self, op: Op, operand: int, result: TensorType) -> Strides | None:
+        shape = self._types[operand].shape
+        strides = dense_strides(shape) if self._dense[operand] else self._strides.get(operand)
+        return None if strides is None else viewed(op, shape, strides, result.shape)
+
+    def _lies_in_order(self, operand: int, pointwise: bool) -> bool:
+        """Whether an operation gives results that are dense, as far as this operand goes."""
+        strides = self._strides.get(operand) if pointwise else None
+        return self._dense[operand] or (strides is not None and is_ordered(strides, self._types[operand].shape))
+
+    def _scratch(self, op: Op, operands: tuple[int, ...], results: tuple[TensorType, ...]) -> Size:
+        """What an operation needs beside operands and results where that may be far more than those."""
+        if isinstance(op, Conv):
+            return op.scratch_bytes(*[self._types[value] for value in operands])
+        total: Size = 0
+        if isinstance(op, (Pointwise, DimSize)):
+            return total
+        for value in operands:
+            type, buffer = self._types[value], self._types[self._buffers[value]]
+            known = type is buffer or any(dims.at_least(other.nbytes, type.nbytes) for other in (buffer, *results))
+            half = type.dtype.is_floating and type.dtype.itemsize < float32.itemsize
+            if not known and (half or op.name not in _LEAN):
+                total = total + type.size * (float32.itemsize if half else type.dtype.itemsize)
+        return total
+
+    def finish(self, graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Plan:
+        constants = {number: cast("Constant", node.op).literal for node, number in self._constants.items()}
+        skeleton = Skeleton(inputs, outputs, constants, self._buffers, self._dense, self._parts, self._arrange)
+        steps, structure = self._arrange(skeleton, self._steps, self._types)
+        return Plan(graph, {}, tuple(steps), self._types, structure)
+
+
+def body_of(op: Op, types: Sequence[TensorType]) -> Graph | None:
+    """A graph that computes the same as an operation, where it has one."""
+    if isinstance(op, Composite):
+        return op.body(*types)
+    if isinstance(op, Checkpoint):
+        return op.body
+    return op.primal if isinstance(op, Custom) else None
+
+
+def graphs_run(op: Op) -> list[Graph]:
+    """The graphs an operation holds and runs, in order."""
+    found: list[Graph] = []
+    held = op.attributes()
+    pending = [held[name] for name in reversed(_RUNS.get(op.name, tuple(held)))]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Graph):
+            found.append(item)
+        elif isinstance(item, tuple):
+            pending += reversed(cast("tuple[object, ...]", item))
+    return found
