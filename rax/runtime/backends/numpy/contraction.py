@@ -21,10 +21,14 @@ def _matmul(op: Any, types: Types) -> Kernel | None:
         return np.matmul
     # One large product is faster than one for each batch row.
     rows = dims.product(x.shape[:-1])
-    tall, result = concrete((rows, x.shape[-1])), concrete((*x.shape[:-1], y.shape[-1]))
+    tall, flat = concrete((rows, x.shape[-1])), concrete((rows, y.shape[-1]))
+    result = concrete((*x.shape[:-1], y.shape[-1]))
 
-    def matmul(x: Array, y: Array) -> Array:
-        return np.matmul(x.reshape(tall), y).reshape(result)
+    def matmul(x: Array, y: Array, out: Array | None = None) -> Array:
+        if out is None:
+            return np.matmul(x.reshape(tall), y).reshape(result)
+        np.matmul(x.reshape(tall), y, out.reshape(flat))
+        return out
 
     return matmul
 

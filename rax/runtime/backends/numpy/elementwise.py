@@ -75,8 +75,17 @@ def _of_reals(function: Kernel) -> Factory:
 
 
 def _cast(op: Any, types: Types) -> Kernel:
-    del types
-    return operator.methodcaller("astype", numpy_dtype(op.dtype))
+    dtype = numpy_dtype(op.dtype)
+    if types[0].dtype.kind == "complex":
+        return operator.methodcaller("astype", dtype)
+
+    def cast(x: Array, out: Array | None = None) -> Array:
+        if out is None:
+            return x.astype(dtype)
+        np.copyto(out, x, "unsafe")
+        return out
+
+    return cast
 
 
 def _pow(op: Any, types: Types) -> Kernel:
@@ -84,10 +93,16 @@ def _pow(op: Any, types: Types) -> Kernel:
         return np.power
     reference = reference_kernel(op, types)
 
-    def power(x: Array, y: Array) -> Array:
+    def power(x: Array, y: Array, out: Array | None = None) -> Array:
         # Given one exponent 0.5 for many, NumPy takes square roots, which differ from powers at -0.0 and -inf.
         repeated = y.size == 1 or y.size < x.size or 0 in y.strides
-        return reference(x, y) if repeated and np.any(y == 0.5) else np.power(x, y)
+        if not (repeated and np.any(y == 0.5)):
+            return np.power(x, y, out)
+        result = reference(x, y)
+        if out is None:
+            return result
+        np.copyto(out, result)
+        return out
 
     return power
 
@@ -108,11 +123,11 @@ def _sigmoid(op: Any, types: Types) -> Kernel | None:
         return None
     one = np.ones((), numpy_dtype(types[0].dtype))
 
-    def sigmoid(x: Array) -> Array:
+    def sigmoid(x: Array, out: Array | None = None) -> Array:
         small = np.absolute(x)
         np.negative(small, out=small)
         np.exp(small, out=small)
-        result = np.maximum(small, (x >= 0).astype(small.dtype))  # 1 or the small one, without a branch
+        result = np.maximum(small, (x >= 0).astype(small.dtype), out=out)  # 1 or the small one, without a branch
         np.add(small, one, out=small)
         return np.divide(result, small, out=result)
 
@@ -143,21 +158,22 @@ def _horner(x: Array, coefficients: tuple[float, ...], out: Array) -> Array:
     return out
 
 
-def _erf_float32(x: Array) -> Array:
+def _erf_float32(x: Array, out: Array | None = None) -> Array:
     flat: Array = x.reshape(-1)
-    result: Array = np.empty(x.size, np.float32)
+    result: Array = np.empty(x.shape, np.float32) if out is None else out
+    whole: Array = result.reshape(-1)
     space = np.empty((3, min(x.size, _ERF_BLOCK)), np.float32)
     for start in range(0, x.size, _ERF_BLOCK):
         part = flat[start : start + _ERF_BLOCK]
-        out = result[start : start + _ERF_BLOCK]
+        place = whole[start : start + _ERF_BLOCK]
         clipped, squared, bottom = space[:, : part.size]
         np.maximum(part, np.float32(-4), out=clipped)
         np.minimum(clipped, np.float32(4), out=clipped)
         np.multiply(clipped, clipped, out=squared)
-        _horner(squared, _ERF_TOP, out)
-        np.multiply(out, clipped, out=out)
-        np.divide(out, _horner(squared, _ERF_BOTTOM, bottom), out=out)
-    return result.reshape(x.shape)
+        _horner(squared, _ERF_TOP, place)
+        np.multiply(place, clipped, out=place)
+        np.divide(place, _horner(squared, _ERF_BOTTOM, bottom), out=place)
+    return result
 
 
 def _erf(op: Any, types: Types) -> Kernel | None:

@@ -40,21 +40,26 @@ def _take(x: Array, index: Array) -> Array:
     return np.take(x, _signed(index), 0)
 
 
+def scatters(op: Any, types: Types) -> bool:
+    """Whether a scatter has a kernel."""
+    return types[1].ndim > 0 and not is_half(types[0].dtype) and (op.reduction != "set" or op.unique_indices)
+
+
 def _scatter(op: Any, types: Types) -> Kernel | None:
+    if not scatters(op, types):
+        return None
     index_types = types[1:-1]
     shape = concrete(index_types[0].shape)
     unique = op.unique_indices
-    if not shape or is_half(types[0].dtype) or (op.reduction == "set" and not unique):
-        return None
     if not unique and len(index_types) == 1 and op.batch_dims == 0 and types[0].ndim > 1:
         return _row_adder(concrete(types[0].shape), shape)
     lead = _counting(shape, op.batch_dims)
     write = op.reduction == "set"
 
-    def scatter(x: Array, *operands: Array) -> Array:
+    def scatter(x: Array, *operands: Array, out: Array | None = None) -> Array:
         *indices, updates = operands
         key = (*lead, *map(_signed, indices))
-        total = np.array(x, order="C")
+        total = _copied(x, out)
         if write:
             total[key] = updates
         elif unique:
@@ -66,12 +71,21 @@ def _scatter(op: Any, types: Types) -> Kernel | None:
     return scatter
 
 
+def _copied(x: Array, out: Array | None) -> Array:
+    """A copy that may be changed; ``out`` may be the array itself."""
+    if out is None:
+        return np.array(x, order="C")
+    if out is not x:
+        np.copyto(out, x)
+    return out
+
+
 def _row_adder(shape: tuple[int, ...], index_shape: tuple[int, ...]) -> Kernel:
     """Rows added at positions that may repeat: sorted by position, then summed run by run."""
     count = int(np.prod(index_shape))
 
-    def add_rows(x: Array, index: Array, updates: Array) -> Array:
-        total = np.array(x, order="C")
+    def add_rows(x: Array, index: Array, updates: Array, out: Array | None = None) -> Array:
+        total = _copied(x, out)
         if count == 0 or total.size == 0:
             np.take(total, index, 0)  # an index out of range fails here as anywhere
             return total

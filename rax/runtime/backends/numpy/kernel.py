@@ -2,8 +2,12 @@
 
 A kernel is a callable on NumPy arrays made for one operation and its operand types. Its result
 is a fresh array, sharing memory with no operand, except where the plan says it is a view; a
-result of shape () may be a NumPy scalar. It changes an
-operand only where it is given it as ``out`` too, to write the result over.
+result of shape () may be a NumPy scalar.
+
+Many kernels also take ``out``, by name (NumPy has deprecated it by position in some of its functions):
+a dense array of the result's type, in which they put the result, and which they return. Which do, and
+which of these take an operand as ``out`` too, is said by ``writes_into`` and ``writes_over`` of
+:mod:`rax.runtime.backends.numpy.table`.
 """
 
 from __future__ import annotations

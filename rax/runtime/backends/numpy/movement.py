@@ -18,11 +18,13 @@ def _reshape(op: Any, types: Types) -> Kernel:
 
 def copying_reshape(op: Any, types: Types) -> Kernel:
     """A reshape of an operand that is not dense, where the plan counts on a copy."""
-    del types
-    shape = concrete(op.shape)
+    before, shape = concrete(types[0].shape), concrete(op.shape)
 
-    def reshape(x: Array) -> Array:
-        return np.asarray(x).reshape(shape, copy=True)
+    def reshape(x: Array, out: Array | None = None) -> Array:
+        if out is None:
+            return np.asarray(x).reshape(shape, copy=True)
+        np.copyto(out.reshape(before), x)
+        return out
 
     return reshape
 
@@ -72,8 +74,8 @@ def _concat(op: Any, types: Types) -> Kernel:
     del types
     axis = op.axis
 
-    def concat(*arrays: Array) -> Array:
-        return np.concatenate(arrays, axis)
+    def concat(*arrays: Array, out: Array | None = None) -> Array:
+        return np.concatenate(arrays, axis, out)
 
     return concat
 
@@ -98,8 +100,13 @@ def padding(op: Any, types: Types) -> Kernel:
     into, out_of = tuple(target), tuple(source)
     filled = all(part == slice(0, size, 1) for part, size in zip(into, shape, strict=True))
 
-    def pad(x: Array) -> Array:
-        result = np.empty(shape, dtype) if filled else np.zeros(shape, dtype)
+    def pad(x: Array, out: Array | None = None) -> Array:
+        if out is None:
+            result = np.empty(shape, dtype) if filled else np.zeros(shape, dtype)
+        else:
+            result = out
+            if not filled:
+                result.fill(0)
         result[into] = x[out_of]
         return result
 

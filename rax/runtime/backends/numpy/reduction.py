@@ -20,8 +20,8 @@ def _reduce(function: np.ufunc) -> Factory:
         dtype = numpy_dtype(types[0].dtype)
         reduce = function.reduce
 
-        def kernel(x: Array) -> Any:
-            return reduce(x, axes, dtype)
+        def kernel(x: Array, out: Array | None = None) -> Any:
+            return reduce(x, axes, dtype, out)
 
         return kernel
 
@@ -34,11 +34,11 @@ def _accumulate(function: np.ufunc) -> Factory:
             return None
         axis, dtype = op.axis, numpy_dtype(types[0].dtype)
 
-        def forwards(x: Array) -> Array:
-            return function.accumulate(x, axis, dtype)
+        def forwards(x: Array, out: Array | None = None) -> Array:
+            return function.accumulate(x, axis, dtype, out)
 
-        def backwards(x: Array) -> Array:
-            result = np.empty(x.shape, dtype)
+        def backwards(x: Array, out: Array | None = None) -> Array:
+            result = np.empty(x.shape, dtype) if out is None else out
             function.accumulate(np.flip(x, axis), axis, dtype, np.flip(result, axis))
             return result
 

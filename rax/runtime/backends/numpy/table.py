@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from rax.ir.op import Op
+from rax.ir.types import float32
 from rax.runtime.backends.numpy.contraction import CONTRACTION
 from rax.runtime.backends.numpy.elementwise import ELEMENTWISE
-from rax.runtime.backends.numpy.indexing import INDEXING
+from rax.runtime.backends.numpy.indexing import INDEXING, scatters
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, reference_kernel
 from rax.runtime.backends.numpy.movement import MOVEMENT
 from rax.runtime.backends.numpy.reduction import REDUCTION
@@ -15,8 +19,34 @@ from rax.runtime.backends.numpy.window import WINDOW
 
 KERNELS: dict[str, Factory] = {**ELEMENTWISE, **MOVEMENT, **REDUCTION, **CONTRACTION, **INDEXING, **WINDOW}
 
-# Kernels of ours that take, as ufuncs do, where to write the result as ``out``.
-_WITH_OUT = frozenset({"relu", "softmax", "log_softmax", "layer_norm"})
+
+def _always(op: Any, types: Types) -> bool:
+    del op, types
+    return True
+
+
+def _wide(op: Any, types: Types) -> bool:
+    """Not of half types, which are left to the reference."""
+    del op
+    return not is_half(types[0].dtype)
+
+
+_REDUCTIONS = frozenset({"sum", "prod", "max", "min", "all", "any"})
+_RUNNING = frozenset({"cumulative_sum", "cumulative_prod"})
+_NORMALISATIONS = frozenset({"softmax", "log_softmax", "layer_norm"})
+
+# When kernels of ours take ``out``, as ufuncs do. A reshape is one that copies.
+_WITH_OUT: dict[str, Callable[[Any, Types], bool]] = {
+    **dict.fromkeys(("relu", "pow", "where", "reshape", "concat", "pad"), _always),
+    **dict.fromkeys((*_REDUCTIONS, *_RUNNING, *_NORMALISATIONS, "matmul"), _wide),
+    "cast": lambda op, types: types[0].dtype.kind != "complex",
+    "sigmoid": lambda op, types: types[0].ndim > 0,
+    "erf": lambda op, types: types[0].dtype is float32 and types[0].ndim > 0,
+    "scatter": scatters,
+}
+
+# What reads operands after its first write, or in another order.
+_FRESH_ONLY = frozenset({*_REDUCTIONS, *_RUNNING, "matmul", "reshape", "concat", "pad"})
 
 
 def find_kernel(op: Op, types: Types) -> Kernel:
@@ -26,14 +56,28 @@ def find_kernel(op: Op, types: Types) -> Kernel:
     return reference_kernel(op, types) if kernel is None else kernel
 
 
-def writes_over(op: Op, types: Types) -> bool:
-    """Whether the kernel takes an operand as ``out``, to write the result over it."""
-    if op.name == "layer_norm" and types[0].ndim == 1:  # it reads scale and bias after its first write
-        return False
-    if op.name in _WITH_OUT:
-        return op.name == "relu" or not is_half(types[0].dtype)
+def writes_into(op: Op, types: Types) -> bool:
+    """Whether the kernel takes as ``out`` a dense array that shares no memory with an operand."""
+    condition = _WITH_OUT.get(op.name)
+    if condition is not None:
+        return condition(op, types)
     factory = ELEMENTWISE.get(op.name)
     return factory is not None and isinstance(factory(op, types), np.ufunc)
+
+
+def writes_over(op: Op, types: Types) -> bool:
+    """Whether the kernel takes any operand of the result's type as ``out``, to write the result over it."""
+    if op.name in _FRESH_ONLY or not writes_into(op, types):
+        return False
+    match op.name:  # after its first write
+        case "layer_norm":  # it reads scale and bias
+            return types[0].ndim > 1
+        case "scatter":  # indices and updates
+            return types[0] not in types[1:]
+        case "where":  # the mask
+            return types[0].dtype is not types[1].dtype
+        case _:
+            return True
 
 
 def fuses(op: Op, types: Types) -> bool:

@@ -1,0 +1,114 @@
+"""Kernels that put their result where they are told to: into a fresh array, or over an operand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rax.ir.op import Op
+from rax.ir.types import TensorType, as_dtype
+from rax.ops.arrays import Array, concrete, numpy_dtype
+from rax.ops.indexing import Scatter
+from rax.ops.selection import Where
+from rax.ops.shape import Concat, Pad, Reshape
+from rax.runtime.backends.numpy.movement import copying_reshape
+from rax.runtime.backends.numpy.table import KERNELS, find_kernel, writes_into, writes_over
+from tests.ops.laws import cases
+
+RUN = [case for case in cases() if case.cls.name in KERNELS]
+
+
+def given(op: Op, arrays: list[Array], place: int | None) -> Array:
+    """What a kernel makes when it is told to write into a fresh array, or over the operand at a place."""
+    types = tuple([TensorType(as_dtype(array.dtype), array.shape) for array in arrays])
+    operands = [array.copy() for array in arrays]
+    (due,) = op.infer(*types)
+    fresh = np.full(concrete(due.shape), 3).astype(numpy_dtype(due.dtype))
+    out = fresh if place is None else operands[place]
+    kernel = find_kernel(op, types)
+    with np.errstate(all="ignore"):
+        made: Any = kernel(*operands, out=out)
+    assert made is out
+    for index, (operand, array) in enumerate(zip(operands, arrays, strict=True)):
+        assert index == place or operand.tobytes() == array.tobytes()
+    return out
+
+
+def check(op: Op, arrays: list[Array]) -> set[str]:
+    """Compare with what the kernel makes without being told; the ways it can be told."""
+    types = tuple([TensorType(as_dtype(array.dtype), array.shape) for array in arrays])
+    if not writes_into(op, types):
+        assert not writes_over(op, types)
+        return set()
+    with np.errstate(all="ignore"):
+        due = np.asarray(find_kernel(op, types)(*[array.copy() for array in arrays]))
+    assert given(op, arrays, None).tobytes() == due.tobytes(), op
+    if not writes_over(op, types):
+        return {"into"}
+    for place, type in enumerate(types):
+        if (type,) == op.infer(*types) and type.ndim:
+            assert given(op, arrays, place).tobytes() == due.tobytes(), (op, place)
+    return {"into", "over"}
+
+
+def test_a_result_is_the_same_wherever_it_is_put() -> None:
+    ways: dict[str, set[str]] = {}
+    for case in RUN:
+        if case.cls.name != "reshape":  # one that is a kernel's copies
+            ways.setdefault(case.cls.name, set()).update(check(case.op, case.arrays()))
+    told = {name for name, found in ways.items() if found}
+    assert {"add", "matmul", "sum", "cumulative_sum", "softmax", "sigmoid", "erf", "cast", "concat", "pad"} <= told
+    assert {name for name in told if "over" not in ways[name]} == {
+        "sum", "prod", "max", "min", "all", "any", "cumulative_sum", "cumulative_prod", "matmul", "concat", "pad",
+    }  # fmt: skip
+
+
+FULL = (70, 80)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "float16", "float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("shapes", [(FULL, ()), ((), FULL), ((70, 1), (80,)), ((80,), (80,)), (FULL, FULL)])
+@pytest.mark.parametrize("mask", [FULL, (80,)])
+def test_a_choice_is_written_over_either_operand(
+    shapes: tuple[tuple[int, ...], ...], mask: tuple[int, ...], dtype: str
+) -> None:
+    rng = np.random.default_rng(0)
+    for number in (0, 1):
+        x, y = (np.asarray(rng.integers(0, 2, shape)).astype(dtype) for shape in shapes)
+        x, y = (array if array.ndim else np.full_like(array, number) for array in (x, y))
+        check(Where(), [rng.random(mask) < 0.5, x, y])
+
+
+def test_rows_are_added_over_what_they_are_added_to() -> None:
+    rng = np.random.default_rng(0)
+    index = rng.integers(-7, 7, (5, 40))
+    numbers = rng.standard_normal
+    assert check(Scatter(), [numbers((7, 3)), index, numbers((5, 40, 3))]) == {"into", "over"}
+    assert check(Scatter(), [numbers((7, 3)), np.arange(7), numbers((7, 3))]) == {"into"}
+
+
+def test_moved_elements_are_put_where_they_are_due() -> None:
+    x = np.random.default_rng(0).standard_normal((6, 4))
+    assert check(Concat(0), [x, x[:2]]) == check(Pad((1, -1), (0, 3), (2, 0)), [x]) == {"into"}
+    out = np.empty((3, 8))
+    reshape = copying_reshape(Reshape((3, 8)), (TensorType(as_dtype("float64"), (6, 4)),))
+    assert reshape(np.asfortranarray(x), out=out) is out
+    np.testing.assert_array_equal(out, x.reshape(3, 8))
+    assert not writes_over(Reshape((3, 8)), (TensorType(as_dtype("float64"), (6, 4)),))
+
+
+@pytest.mark.parametrize("name", ["softmax", "layer_norm", "where", "relu", "sum"])
+def test_operands_may_be_read_only_and_lie_anyhow(name: str) -> None:
+    for case in [case for case in RUN if case.cls.name == name and case.dtype.name == "float32"]:
+        if writes_into(case.op, tuple(case.types)):
+            arrays = case.arrays()
+            due = given(case.op, arrays, None)
+            spread = [np.repeat(array[..., None], 2, -1)[..., 0] for array in arrays]
+            for array in spread:
+                array.flags.writeable = False
+            out = np.empty_like(due)
+            with np.errstate(all="ignore"):
+                find_kernel(case.op, tuple(case.types))(*spread, out=out)
+            np.testing.assert_allclose(out, due, rtol=1e-6)
