@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from rax.ir.op import Op
 from rax.ir.types import TensorType
 from rax.runtime.grouping import group_program, grouped
-from rax.runtime.plan import Skeleton, Step, Structure, are_static
+from rax.runtime.order import lower_orders
+from rax.runtime.plan import Plan, Skeleton, Step, Structure, are_static
 
 Able = Callable[[Op, tuple[TensorType, ...]], bool]
 """Whether a backend can do something with an operation on such operands."""
 
 
 class Arranger:
-    """Forms groups, where all sizes are known, and shares out the buffers.
+    """Forms groups and chooses an order, where all sizes are known, and shares out the buffers.
 
     Args:
         writes: see :func:`rax.runtime.planning.make_plan`.
@@ -27,12 +28,25 @@ class Arranger:
         self._fuses = fuses
 
     def __call__(
-        self, skeleton: Skeleton, steps: Sequence[Step], types: Sequence[TensorType]
-    ) -> tuple[list[Step], Structure]:
-        """The steps as they run, and what is known of their values."""
+        self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
+    ) -> Plan:
+        """The plan of steps in the order of the graph."""
+        if not are_static(types):
+            return self._shared(skeleton, dim_values, steps, types)
+        if self._fuses is not None:
+            steps = grouped(skeleton, self._fuses, steps, types)
+        plan = self._shared(skeleton, dim_values, steps, types)
+        for order in lower_orders(skeleton, plan.steps, types):
+            other = self._shared(skeleton, dim_values, [steps[place] for place in order], types)
+            if other.peak_bytes < plan.peak_bytes:
+                return other
+        return plan
+
+    def _shared(
+        self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
+    ) -> Plan:
+        """The plan of steps in the order in which they run."""
         arranged = [replace(step, over=None) for step in steps]
-        if self._fuses is not None and are_static(types):
-            arranged = grouped(skeleton, self._fuses, arranged, types)
         last = [-1] * len(types)
         deaths = [-1] * len(types)
         for index, step in enumerate(arranged):
@@ -62,7 +76,7 @@ class Arranger:
         structure = Structure(
             skeleton.inputs, skeleton.outputs, skeleton.constants, buffers, last, external, deaths, dying, skeleton
         )
-        return arranged, structure
+        return Plan(skeleton.graph, dim_values, tuple(arranged), types, structure)
 
 
 class _Overwriter:

@@ -134,10 +134,10 @@ class Plan:
         types = [known[type] for type in self.types]
         filler = _Filler(dim_values, types)
         steps = [filler.fill(step) for step in self.steps]
-        structure = self._structure
+        structure, given = self._structure, {**self.dim_values, **dim_values}
         if are_static(types) and not are_static(self.types):
-            steps, structure = structure.skeleton.arrange(structure.skeleton, steps, types)
-        return Plan(self.graph, {**self.dim_values, **dim_values}, tuple(steps), types, structure)
+            return structure.skeleton.arrange(structure.skeleton, given, steps, types)
+        return Plan(self.graph, given, tuple(steps), types, structure)
 
     @cached_property
     def peak_bytes(self) -> int:
@@ -239,15 +239,17 @@ class Skeleton:
     """What is known of a plan before buffers are shared out.
 
     Attributes:
-        inputs: see :class:`Plan`.
-        outputs: see :class:`Plan`.
-        constants: see :class:`Plan`.
+        graph: see :class:`Plan`.
+        inputs: see there.
+        outputs: see there.
+        constants: see there.
         roots: for each value the value that it is a view of; itself if of none.
         dense: which values are C-contiguous.
         parts: the views that do not show each element of their buffer once.
         arrange: what puts the steps in their last form, and shares out the buffers.
     """
 
+    graph: Graph
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     constants: dict[int, Literal]
@@ -284,8 +286,8 @@ class Structure:
     skeleton: Skeleton
 
 
-Arrange = Callable[[Skeleton, Sequence[Step], Sequence[TensorType]], tuple[list[Step], Structure]]
-"""From steps in the order of the graph to those that run, for sizes that may be known."""
+Arrange = Callable[[Skeleton, Mapping[str, int], Sequence[Step], Sequence[TensorType]], Plan]
+"""From the sizes filled in, and steps in the order of the graph, to a plan."""
 
 
 def are_static(types: Sequence[TensorType]) -> bool:

@@ -153,9 +153,8 @@ class _Builder:
 
     def finish(self, graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Plan:
         constants = {number: cast("Constant", node.op).literal for node, number in self._constants.items()}
-        skeleton = Skeleton(inputs, outputs, constants, self._buffers, self._dense, self._parts, self._arrange)
-        steps, structure = self._arrange(skeleton, self._steps, self._types)
-        return Plan(graph, {}, tuple(steps), self._types, structure)
+        skeleton = Skeleton(graph, inputs, outputs, constants, self._buffers, self._dense, self._parts, self._arrange)
+        return self._arrange(skeleton, {}, self._steps, self._types)
 
 
 def body_of(op: Op, types: Sequence[TensorType]) -> Graph | None:
