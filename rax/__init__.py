@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # to checkers True by its name; typing itself would be mo
 
 services.provide(
     call="rax.frontend.call:call_graph",
+    profile="rax.runtime.profile:profile",
     draw="rax.viz.draw:draw",
     svg="rax.viz.draw:svg",
     to_networkx="rax.viz.network:to_networkx",

@@ -217,6 +217,7 @@ NEEDLESS = {
     "bz2", "concurrent.futures", "difflib", "json", "logging", "lzma", "multiprocessing", "random", "secrets",
     "shutil", "tempfile", "unicodedata", "zipfile",
     "rax.ir.text", "rax.frontend", "rax.autodiff",
+    "rax.runtime.chrome_trace", "rax.runtime.flops", "rax.runtime.profile", "rax.runtime.recorder",
     "rax.ops.attention", "rax.ops.decompositions", "rax.ops.determinants", "rax.ops.fft", "rax.ops.matrices",
     "rax.ops.matrix_functions", "rax.ops.normalization", "rax.ops.random_bits", "rax.ops.rounding", "rax.ops.solvers",
     "rax.ops.sorting", "rax.ops.spectral", "rax.ops.special",

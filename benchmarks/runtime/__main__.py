@@ -6,8 +6,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+import rax
 from benchmarks.runtime import report, timing
-from benchmarks.runtime.profile import profile
 from benchmarks.runtime.rows import ROWS, Row
 from benchmarks.runtime.timing import Spread
 
@@ -22,10 +22,15 @@ def main() -> None:
     parser.add_argument("--cpu", action="store_true", help="count the processor's time: for a busy machine")
     parser.add_argument("--write", type=Path, metavar="FILE.md", help="write the table there")
     parser.add_argument("--profile", choices=ROWS, metavar="ROW", help="show where rax's time goes in a row, no more")
+    parser.add_argument("--trace", type=Path, metavar="FILE.json", help="with --profile: write a trace for Perfetto")
     options = parser.parse_args()
     pace = dataclasses.replace(timing.QUICK if options.quick else timing.FULL, cpu=options.cpu)
     if options.profile:
-        print("\n".join(profile(ROWS[options.profile].work(options.quick), pace)))
+        work = ROWS[options.profile].work(options.quick)
+        profile = rax.compile(work.trace()).profile(*work.arguments)
+        print(profile)
+        if options.trace:
+            profile.save_trace(options.trace)
         return
     preface = report.heading(options.quick, options.cpu)
     print("\n".join(preface))

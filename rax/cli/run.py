@@ -76,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--backend", default="numpy", help=f"what computes: {' or '.join(BACKENDS)}")
     parser.add_argument("--max-memory", metavar="SIZE", type=parse_bytes, help="the most memory a run may hold at once")
     parser.add_argument("--timeout", metavar="TIME", type=parse_seconds, help="the most time the command may take")
+    parser.add_argument("--profile", action="store_true", help="run several times, and show where the time goes")
+    parser.add_argument("--profile-trace", metavar="OUT.json", help="the same, and write a trace that Perfetto shows")
     parser.add_argument("--progress", action="store_true", help="show a progress bar though this is no terminal")
     return parser
 
@@ -141,12 +143,20 @@ def _run(options: argparse.Namespace) -> int:
             entry = Entry(load(path), name, options.backend, max_memory=options.max_memory)
         given = read_inputs(options.inputs, entry.graph)
         with held_to(options.max_memory):
-            if options.steps is None:
+            profile = None
+            if options.profile or options.profile_trace:
+                profile = entry.profile(given)
+                outputs: dict[str, Array] = profile.results
+            elif options.steps is None:
                 outputs = entry.run(given)
             else:
                 outputs = _train(entry, given, options.steps, forced=options.progress)
     if options.steps is None:
         _show(entry, given, outputs)
+    if profile is not None:
+        print(f"\n{profile}", flush=True)
+        if options.profile_trace:
+            profile.save_trace(options.profile_trace)
     if options.output:
         write_npz(Path(options.output), outputs)
     if options.steps is None and entry.example.outputs and not given:
@@ -163,11 +173,16 @@ def _info(path: Path, name: str | None, options: argparse.Namespace) -> int:
 
 def _refuse_what_excludes(options: argparse.Namespace) -> None:
     """Options that would be ignored, and an output that cannot be written, before anything runs."""
-    runs = options.inputs or options.output or options.steps is not None
+    profiles = options.profile or options.profile_trace
+    runs = options.inputs or options.output or options.steps is not None or profiles
     if options.info and (runs or options.check):
-        raise RaxError("--info runs nothing", fix="leave out inputs, -o, --steps and --check")
+        raise RaxError("--info runs nothing", fix="leave out inputs, -o, --steps, --check and --profile")
     if options.check and runs:
-        raise RaxError("--check runs on the file's own inputs", fix="leave out inputs, -o and --steps")
+        raise RaxError("--check runs on the file's own inputs", fix="leave out inputs, -o, --steps and --profile")
+    if profiles and options.steps is not None:
+        raise RaxError("--profile is of a run by itself", fix="leave out --steps")
+    if options.profile_trace and not Path(options.profile_trace).parent.is_dir():
+        raise RaxError(f"cannot write {options.profile_trace}: there is no folder {Path(options.profile_trace).parent}")
     if options.output:
         output = Path(options.output)
         if output.suffix != ".npz":

@@ -1,4 +1,4 @@
-"""What a graph can do that other layers know how: run, draw, print.
+"""What a graph can do that other layers know how: run, draw, print; and what few runs need, as a profile.
 
 The IR may not import those layers, so the package's root names the implementations here as
 ``"module:function"``; each is imported when first used.

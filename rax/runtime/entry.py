@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from rax.ir.node import Literal
 from rax.ir.program import Example, Program
 from rax.ops.arrays import Array, quietly
 from rax.runtime.executable import compile
+
+if TYPE_CHECKING:
+    from rax.runtime.profile import Profile
+
+T = TypeVar("T")
 
 # How far an output may be from the expected one, relative to the largest number in that: machines
 # sum in different orders. Integers and bools must be equal.
@@ -102,6 +108,16 @@ class Entry:
         """
         return next(self.steps(given or {}, 1))
 
+    def profile(self, given: Mapping[str, Any], runs: int = 11) -> Profile:
+        """Where the time of a run goes; the profile's ``results`` are the outputs by name.
+
+        Raises:
+            RaxError: as :meth:`run` does.
+        """
+        arrays = self._executable.bind_named(self.inputs(given))
+        found = self._guarded(lambda: self._executable.profile_run(arrays, runs), given)
+        return replace(found, results=dict(zip(self.graph.output_names, found.results, strict=True)))
+
     def steps(self, given: Mapping[str, Any], count: int) -> Iterator[dict[str, Array]]:
         """The outputs of each of several runs, every run starting from the state the last one left.
 
@@ -115,14 +131,15 @@ class Entry:
             )
         arrays = self._executable.bind_named(self.inputs(given))
         for _ in range(count):
-            results = self._run(arrays, given)
+            results = self._guarded(lambda: self._executable.run(arrays), given)
             yield dict(zip(self.graph.output_names, results, strict=True))
             for into, out in self.states.values():
                 arrays[into] = results[out]
 
-    def _run(self, arrays: list[Array], given: Mapping[str, Any]) -> list[Array]:
+    def _guarded(self, run: Callable[[], T], given: Mapping[str, Any]) -> T:
+        """What a run returns, with errors that say more."""
         try:
-            return self._executable.run(arrays)
+            return run()
         except ResourceError as error:
             what = f"entry {self.name!r}: {error.what}"
             raise ResourceError(what, where=error.where, source=error.source, fix=error.fix) from error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from rax.ir import services
 from rax.ir.errors import BindingError, RaxError
 from rax.ir.graph import Graph
 from rax.ir.tree import LEAF, unflatten
@@ -19,6 +21,9 @@ from rax.runtime.memory import check_memory
 from rax.runtime.plan import Plan
 from rax.runtime.planning import make_plan
 from rax.runtime.reference import out_of_time
+
+if TYPE_CHECKING:
+    from rax.runtime.profile import Profile
 
 KEPT_SIZES = 16
 KEPT_PROGRAMS = 64
@@ -91,9 +96,48 @@ class Executable:
             ExecutionError: an operation failed.
             ResourceError: it would take more memory, or has taken more time, than is allowed.
         """
-        results = self._call(self._binder.bind(args, kwargs))
+        return self._nest(self._call(self._binder.bind(args, kwargs)))
+
+    def _nest(self, results: list[Array]) -> Any:
         tree = self.graph.out_tree
         return results[0] if tree.kind == LEAF else unflatten(tree, results)
+
+    def profile(self, *args: Any, runs: int = 11, **kwargs: Any) -> Profile:
+        """Run several times, as a call does and step by step, and say where the time goes.
+
+        Args:
+            args: as in a call.
+            runs: how many times count, after a first that does not; the figures are medians.
+            kwargs: as in a call; an argument that is called ``runs`` is given by position.
+
+        Returns:
+            A :class:`rax.runtime.profile.Profile`: time, bytes and operations on numbers of each step, and by
+            operation, scope and line. ``print`` shows tables, ``save_trace`` writes a file for Perfetto, and
+            ``results`` are those of the call.
+
+        Raises:
+            BindingError: as a call does; ExecutionError and ResourceError too.
+
+        Example:
+            >>> import numpy as np
+            >>> from rax.ir.node import new_input
+            >>> from rax.ir.types import tensor_type
+            >>> from rax.ops.contraction import MatMul
+            >>> x = new_input("x", tensor_type(("n", 8)))
+            >>> y = new_input("y", tensor_type((8, 2)))
+            >>> exe = compile(Graph([x, y], [MatMul()(x, y)]))
+            >>> found = exe.profile(np.ones((5, 8), np.float32), np.ones((8, 2), np.float32), runs=3)
+            >>> found.total.flops, found.total.bytes, found.results.shape
+            (160, 264, (5, 2))
+        """
+        found = self.profile_run(self._binder.bind(args, kwargs), runs)
+        return replace(found, results=self._nest(found.results))
+
+    def profile_run(self, arrays: list[Array], runs: int) -> Profile:
+        """As :meth:`profile`, on one array for each input; its ``results`` are one for each output."""
+        plan = self._specialised.plan_for(self._binder.dims(arrays))
+        backend = find_backend(self.backend)
+        return services.get("profile")(plan, backend, self.run, arrays, runs, self.timeout)
 
     def bind_named(self, inputs: Mapping[str, Any]) -> list[Array]:
         """One array for each input, from arrays by input name such as ``params.w1``.

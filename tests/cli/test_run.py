@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import ml_dtypes
@@ -45,6 +46,22 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     return err.removesuffix("\n")
+
+
+def test_a_profile_is_shown_after_the_results_and_written(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([model]) == 0
+    run = capsys.readouterr().out
+    assert main([model, "--profile"]) == 0
+    shown = capsys.readouterr().out
+    results, check = run.split("check:")
+    assert shown.startswith(results)
+    assert shown.endswith(f"check:{check}")
+    assert "matmul(float32[3, 4], float32[4, 2]) -> float32[3, 2]" in shown
+    assert main([f"{model}:train", "--profile-trace", "trace.json", "-o", "out.npz"]) == 0
+    assert "multiply(float32[2], float32[2])" in capsys.readouterr().out
+    names = [row["name"] for row in json.loads(Path("trace.json").read_text(encoding="utf-8"))["traceEvents"]]
+    assert {"multiply", "subtract", "sum"} <= set(names)
+    np.testing.assert_array_equal(np.load("out.npz")["params.b"], [0.5, 0.5])
 
 
 def test_a_run_draws_prints_and_checks(model: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,9 +254,12 @@ def test_check_proves_every_entry_or_says_what_differs(
             "entry 'predict' has no state to feed back: an output is state if an input has its name and type"),
         (["M:train", "--steps", "0"], "--steps is at least 1, not 0"),
         (["M", "--check", "labels=[1]"],
-            "--check runs on the file's own inputs: leave out inputs, -o and --steps"),
-        (["M", "--info", "--check"], "--info runs nothing: leave out inputs, -o, --steps and --check"),
-        (["M", "--info", "labels=[1]"], "--info runs nothing: leave out inputs, -o, --steps and --check"),
+            "--check runs on the file's own inputs: leave out inputs, -o, --steps and --profile"),
+        (["M", "--info", "--check"], "--info runs nothing: leave out inputs, -o, --steps, --check and --profile"),
+        (["M", "--info", "labels=[1]"], "--info runs nothing: leave out inputs, -o, --steps, --check and --profile"),
+        (["M", "--info", "--profile"], "--info runs nothing: leave out inputs, -o, --steps, --check and --profile"),
+        (["M:train", "--profile", "--steps", "2"], "--profile is of a run by itself: leave out --steps"),
+        (["M", "--profile-trace", "no/t.json"], "cannot write no/t.json: there is no folder no"),
         (["M", "-o", "out.txt"], "cannot write out.txt: the outputs are an archive of arrays: write -o out.txt.npz"),
         (["M", "-o", "no/out.npz"], "cannot write no/out.npz: there is no folder no"),
         (["M", "images=[1,nano]"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -15,11 +16,12 @@ import pytest
 
 import rax
 from benchmarks.runtime import convolution, elementwise, mlp, normalisation, recurrent, report, transformer, whole
-from benchmarks.runtime.profile import Recorder, profile
 from benchmarks.runtime.rows import ROWS
-from benchmarks.runtime.timing import QUICK, Spread
+from benchmarks.runtime.timing import Spread
 from benchmarks.runtime.work import DisagreementError, Work, check_agreement
 from rax.ir.tree import flatten
+from rax.runtime.backends import BACKENDS
+from rax.runtime.recorder import Recorder
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -98,23 +100,24 @@ def test_results_that_differ_are_refused() -> None:
             check_agreement({"rax": [moved], "other": [other]}, [params])
 
 
-def test_the_recorder_of_a_profile_computes_the_same() -> None:
-    """Step by step, in the bodies of loops too."""
-    for make in SIZES.values():
-        work = make(3)
-        exe = rax.compile(work.trace())
-        recorder = Recorder()
-        run = recorder.build(exe.plan)
-        recorder.begin()
-        with np.errstate(all="ignore"):
-            found = run([np.asarray(leaf) for leaf in leaves([*work.arguments])])
-        for one, other in zip(found, leaves(exe(*work.arguments)), strict=True):
-            np.testing.assert_array_equal(one, other)
-        assert sum(entry.count for entry in recorder.entries.values()) >= len(exe.plan.steps)
+@pytest.mark.parametrize("name", SIZES)
+def test_a_profile_of_every_row_gives_what_a_call_does(name: str) -> None:
+    """Step by step too."""
+    work = SIZES[name](3)
+    exe = rax.compile(work.trace())
+    recorder = Recorder(exe.plan, BACKENDS["numpy"])
+    found, due = recorder.run(leaves([*work.arguments])), leaves(exe(*work.arguments))
+    for one, other, third in zip(found, due, leaves(exe.profile(*work.arguments, runs=1).results), strict=True):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(third, other)
 
 
-def test_a_profile_names_the_steps_of_a_loop() -> None:
-    assert any("scan: tanh(float32[3, 5])" in line for line in profile(SIZES["rnn"](3), QUICK))
+def test_the_command_shows_a_profile(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    command = [sys.executable, "-m", "benchmarks.runtime", "--quick", "--profile", "rnn", "--trace", str(trace)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "scan: tanh(float32[3, 5])" in done.stdout
+    assert json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
 
 
 def test_a_verdict_compares_with_the_fastest_reference() -> None:

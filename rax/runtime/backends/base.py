@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from rax.ir.graph import Graph
 from rax.ir.op import Op
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array
 from rax.passes.pipeline import optimise
-from rax.runtime.plan import Plan
+from rax.runtime.plan import Plan, Step
+from rax.runtime.reference import evaluate_graph, run_reference
 
 Run = Callable[[list[Array]], list[Array]]
 """From one array for each input to one for each output. The list is the callee's: it may empty it."""
@@ -47,6 +48,21 @@ class Backend(ABC):
     @abstractmethod
     def coverage(self, cls: type[Op]) -> str:
         """How an operation is run: by a ``"kernel"``, its ``"reference"``, or as its ``"body"``."""
+
+    def kernel(self, step: Step, types: Sequence[TensorType]) -> Callable[..., Any]:
+        """What computes one step of a plan by itself, from arrays to an array, or to a tuple of them.
+
+        Args:
+            step: one that runs no graph; it may be a view or a group.
+            types: of the plan's values.
+        """
+        del types
+
+        def reference(*arrays: Array) -> Any:
+            results = run_reference(step.op, arrays, evaluate_graph)
+            return results if len(step.results) > 1 else results[0]
+
+        return reference
 
     @abstractmethod
     def build(self, plan: Plan, *, timed: bool = False) -> Run:

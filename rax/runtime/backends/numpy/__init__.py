@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rax.ir.op import Op
 from rax.ir.types import TensorType
 from rax.ops.families import Composite
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.backends.numpy.codegen import build
 from rax.runtime.backends.numpy.control import CONTROL
+from rax.runtime.backends.numpy.kernel import Kernel
+from rax.runtime.backends.numpy.step import step_kernel
 from rax.runtime.backends.numpy.table import KERNELS, fuses, writes_over
-from rax.runtime.plan import Plan
+from rax.runtime.plan import Plan, Step
 
 
 class NumpyBackend(Backend):
@@ -34,6 +38,10 @@ class NumpyBackend(Backend):
         if cls.name in KERNELS or cls.name in CONTROL:
             return "kernel"
         return "body" if issubclass(cls, Composite) or cls.holds_graphs else "reference"
+
+    def kernel(self, step: Step, types: Sequence[TensorType]) -> Kernel:
+        """Its kernel, or its reference where there is none."""
+        return step_kernel(step, types)
 
     def build(self, plan: Plan, *, timed: bool = False) -> Run:
         """One generated function, or several in a row for a long plan."""

@@ -20,10 +20,8 @@ from rax.ir.types import TensorType
 from rax.ops.arrays import Array
 from rax.runtime.backends.base import Run
 from rax.runtime.backends.numpy.control import control_kernel
-from rax.runtime.backends.numpy.fuse import Group
 from rax.runtime.backends.numpy.kernel import Kernel
-from rax.runtime.backends.numpy.movement import copying_reshape
-from rax.runtime.backends.numpy.table import find_kernel
+from rax.runtime.backends.numpy.step import step_kernel
 from rax.runtime.deadline import check_time
 from rax.runtime.plan import Plan, Step
 from rax.runtime.reference import failure
@@ -78,13 +76,12 @@ class _Kernels:
                 step.op, [_build(nested, self._folded, owned=False, timed=self._timed) for nested in step.nested]
             )
         if step.members:
-            return Group(step, self._types)
+            return step_kernel(step, self._types)
         types = tuple([self._types[operand] for operand in step.operands])
         key = (step.op.key, types, step.view)
         kernel = self._found.get(key)
         if kernel is None:
-            copying = step.op.name == "reshape" and not step.view
-            kernel = self._found[key] = (copying_reshape if copying else find_kernel)(step.op, types)
+            kernel = self._found[key] = step_kernel(step, self._types)
         return kernel
 
 

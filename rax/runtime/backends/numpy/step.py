@@ -1,0 +1,26 @@
+"""The kernel of a step of a plan, whatever it is but a loop or choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rax.ir.types import TensorType
+from rax.runtime.backends.numpy.fuse import Group
+from rax.runtime.backends.numpy.kernel import Kernel
+from rax.runtime.backends.numpy.movement import copying_reshape
+from rax.runtime.backends.numpy.table import find_kernel
+from rax.runtime.plan import Step
+
+
+def step_kernel(step: Step, types: Sequence[TensorType]) -> Kernel:
+    """What computes a step that runs no graph.
+
+    Args:
+        step: one of a plan; it may be a view or a group.
+        types: of the plan's values.
+    """
+    if step.members:
+        return Group(step, types)
+    operands = tuple([types[operand] for operand in step.operands])
+    copying = step.op.name == "reshape" and not step.view
+    return (copying_reshape if copying else find_kernel)(step.op, operands)
