@@ -7,9 +7,11 @@ themselves. The mean of no terms, as of an empty batch, is 0, and so is its grad
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 from rax import numpy as rnp
+from rax.frontend.functions import stop_gradient
 from rax.frontend.promotion import TensorLike, promote_operands
 from rax.frontend.tensor import Tensor, as_tensor
 from rax.ir import dims
@@ -21,7 +23,7 @@ from rax.nn.activations import relu, softplus
 from rax.nn.softmax import log_softmax
 from rax.numpy.common import inexact
 from rax.ops.creation import dim_size
-from rax.ops.indexing import Gather, take_along_axis
+from rax.ops.indexing import Gather
 from rax.ops.reduction import computing_dtype
 
 Reduction = Literal["mean", "sum", "none"]
@@ -102,8 +104,11 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise RaxError(f"label_smoothing is between 0 and 1, not {label_smoothing}")
     with scope("cross_entropy"):
+        each = _class_weights(weight, scores)
+        if not soft and not label_smoothing:
+            terms, weights = _at_labels(scores, target, each, ignore_index, _log_loss_at)
+            return reduced(terms, reduction, weights)
         logs = log_softmax(scores)
-        each = _class_weights(weight, logs)
         if soft:
             if ignore_index is not None:
                 raise RaxError("ignore_index names an integer label; these labels are distributions")
@@ -111,13 +116,11 @@ def cross_entropy(
             if label_smoothing:
                 parts = parts + label_smoothing / _number(scores.shape[-1], logs)
             return reduced(-_expected(parts if each is None else parts * each, logs), reduction)
-        terms, weights = _at_labels(logs, target, each, ignore_index)
-        if label_smoothing:
-            spread = logs if each is None else logs * each
-            even = -rnp.sum(spread, axis=-1) / _number(scores.shape[-1], logs)
-            even = even if ignore_index is None else rnp.where(target == ignore_index, 0.0, even)
-            terms = (1 - label_smoothing) * terms + label_smoothing * even
-        return reduced(terms, reduction, weights)
+        terms, weights = _at_labels(logs, target, each, ignore_index, _minus_at)
+        spread = logs if each is None else logs * each
+        even = -rnp.sum(spread, axis=-1) / _number(scores.shape[-1], logs)
+        even = even if ignore_index is None else rnp.where(target == ignore_index, 0.0, even)
+        return reduced((1 - label_smoothing) * terms + label_smoothing * even, reduction, weights)
 
 
 def nll_loss(
@@ -151,7 +154,7 @@ def nll_loss(
             fix="give integers of the shape without the last axis",
         )
     with scope("nll_loss"):
-        terms, weights = _at_labels(logs, target, _class_weights(weight, logs), ignore_index)
+        terms, weights = _at_labels(logs, target, _class_weights(weight, logs), ignore_index, _minus_at)
         return reduced(terms, reduction, weights)
 
 
@@ -174,15 +177,35 @@ def _expected(probabilities: Tensor, logs: Tensor) -> Tensor:
     return rnp.sum(rnp.where(none, 0.0, probabilities * rnp.where(none, 0.0, logs)), axis=-1)
 
 
+def _picked(x: Tensor, labels: Tensor) -> Tensor:
+    """The number at the label of each row."""
+    return Tensor(Gather(labels.ndim, unique_indices=True)(x.value, labels.value))
+
+
+def _minus_at(logs: Tensor, labels: Tensor) -> Tensor:
+    return -_picked(logs, labels)
+
+
+def _log_loss_at(scores: Tensor, labels: Tensor) -> Tensor:
+    """Minus the logarithm of the softmax, at the labels alone; the derivative is the softmax less 1 there."""
+    wide = rnp.astype(scores, computing_dtype(scores.dtype))
+    top: Tensor = stop_gradient(rnp.max(wide, axis=-1, keepdims=True))
+    lowered = wide - top
+    return rnp.astype(rnp.log(rnp.sum(rnp.exp(lowered), axis=-1)) - _picked(lowered, labels), scores.dtype)
+
+
 def _at_labels(
-    logs: Tensor, labels: Tensor, weight: Tensor | None, ignore_index: int | None
+    rows: Tensor,
+    labels: Tensor,
+    weight: Tensor | None,
+    ignore_index: int | None,
+    loss: Callable[[Tensor, Tensor], Tensor],
 ) -> tuple[Tensor, Tensor | None]:
-    """Minus the logs at integer labels, times the weights there; and those weights, None where all are 1."""
+    """The loss of each row at its label, times the weight there; and those weights, None where all are 1."""
     ignored = None if ignore_index is None else labels == ignore_index
     if ignored is not None:
         labels = rnp.where(ignored, rnp.zeros_like(labels), labels)
-    places = rnp.expand_dims(labels, axis=-1).value
-    terms = -rnp.squeeze(Tensor(take_along_axis(logs.value, places, logs.ndim - 1)), axis=-1)
+    terms = loss(rows, labels)
     weights = None if weight is None else Tensor(Gather()(weight.value, labels.value))
     if ignored is not None:
         weights = rnp.where(ignored, 0.0, rnp.ones_like(terms) if weights is None else weights)
