@@ -24,7 +24,7 @@ from rax import nn, optim
 from rax.autodiff.transforms import TRANSFORMS
 from rax.ir.text.graph_parser import parse_graph
 from rax.ir.text.graph_printer import large_literals
-from rax.passes.pipeline import optimise
+from rax.passes.optimise import optimise
 
 Model = tuple[Callable[..., Any], list[Any]]
 

@@ -62,7 +62,7 @@ _NAMES = {
     "map": "rax.frontend.loops",
     "associative_scan": "rax.frontend.loops",
     "compile": "rax.runtime.executable",
-    "save": "rax.format.files",
+    "save": "rax.format.saving",
     "load": "rax.format.files",
     "parse": "rax.ir.text.program_parser",
     **dict.fromkeys(
@@ -79,7 +79,8 @@ if TYPE_CHECKING:
     import typing
 
     from rax import nn, numpy, optim, random, special
-    from rax.format.files import load, save
+    from rax.format.files import load
+    from rax.format.saving import save
     from rax.frontend.call import evaluate, jit
     from rax.frontend.composites import composite
     from rax.frontend.control import cond, fori_loop, scan, switch, while_loop

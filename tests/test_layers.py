@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ ONLY_HERE = {("format", "numpy"): {"rax.format.tensors"}, ("numpy", "opt_einsum"
 IMPORTS_BY_NAME = {
     "rax": "the public names are imported when first used",
     "rax.frontend.names": "where a name is missing, modules above it may have it",
+    "rax.ir.late": "what is imported late is read here as any other import",
     "rax.ir.op": "the registry imports the module of an operation when that is asked for",
     "rax.ir.services": "the IR may not import the layers that run, draw and print a graph",
     "rax.ops.arrays": "ml_dtypes is imported when a dtype of its own is first met",
@@ -92,7 +94,7 @@ def room(module: str) -> str:
 
 
 def imports_of(module: str) -> Iterator[Import]:
-    """Every import of a module; those a type checker alone sees count, but not in the lazy package root."""
+    """Every import of a module, late ones too; those a type checker alone sees, but not in the lazy package root."""
     pending: list[tuple[ast.AST, bool]] = [(syntax(module), False)]
     while pending:
         node, in_function = pending.pop()
@@ -106,6 +108,13 @@ def imports_of(module: str) -> Iterator[Import]:
             names = below & set(MODULES)
             for target in sorted(names | ({node.module} if below - names else set())):
                 yield Import(module, target, node.lineno, in_function)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "late":
+            (name, function) = node.args
+            assert not in_function, f"{module}:{node.lineno}: what is imported late is said at the top"
+            assert isinstance(name, ast.Constant)
+            assert isinstance(function, ast.Constant)
+            assert hasattr(importlib.import_module(str(name.value)), str(function.value))
+            yield Import(module, str(name.value), node.lineno, in_function=False)
         elif not (module == "rax" and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
             inner = in_function or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
             pending += [(child, inner) for child in ast.iter_child_nodes(node)]
@@ -198,7 +207,7 @@ import rax
 import rax.numpy as rnp
 
 def predict(weight, bias, x):
-    return {"y": rnp.maximum(rnp.matmul(x, weight) + bias, 0)}
+    return {"y": rax.nn.relu(rnp.matmul(x, weight) + bias)}
 
 x, weight, bias = np.ones((2, 3), "float32"), np.ones((3, 4), "float32"), np.ones(4, "float32")
 graph = rax.trace(predict, weight, bias, x=rax.spec(("batch", 3)))
@@ -214,13 +223,22 @@ assert main(sys.argv[1:]) == 0
 print(*set(sys.modules) - before)
 """
 NEEDLESS = {
-    "bz2", "concurrent.futures", "difflib", "json", "logging", "lzma", "multiprocessing", "random", "secrets",
-    "shutil", "tempfile", "unicodedata", "zipfile",
+    "argparse", "bz2", "concurrent.futures", "copy", "dataclasses", "difflib", "gettext", "json", "locale", "logging",
+    "lzma", "multiprocessing", "pathlib", "queue", "random", "resource", "secrets", "shutil", "tempfile",
+    "unicodedata", "urllib", "zipfile",
     "rax.ir.text", "rax.frontend", "rax.autodiff",
     "rax.runtime.chrome_trace", "rax.runtime.flops", "rax.runtime.profile", "rax.runtime.recorder",
-    "rax.ops.attention", "rax.ops.decompositions", "rax.ops.determinants", "rax.ops.fft", "rax.ops.matrices",
-    "rax.ops.matrix_functions", "rax.ops.normalization", "rax.ops.random_bits", "rax.ops.rounding", "rax.ops.solvers",
-    "rax.ops.sorting", "rax.ops.spectral", "rax.ops.special",
+    "rax.cli.info", "rax.cli.limits", "rax.cli.pictures", "rax.cli.progress",
+    "rax.format.atomic", "rax.format.describing", "rax.format.encode", "rax.format.layout", "rax.format.outside",
+    "rax.format.safetensors", "rax.format.saving",
+    "rax.ops.activations", "rax.ops.arithmetic", "rax.ops.attention", "rax.ops.calls", "rax.ops.control",
+    "rax.ops.creation", "rax.ops.cumulative", "rax.ops.decompositions", "rax.ops.determinants", "rax.ops.fft",
+    "rax.ops.indexing", "rax.ops.matrices", "rax.ops.matrix_functions", "rax.ops.normalization",
+    "rax.ops.random_bits", "rax.ops.reduction", "rax.ops.rounding", "rax.ops.scan", "rax.ops.solvers",
+    "rax.ops.sorting", "rax.ops.special", "rax.ops.spectral", "rax.ops.transcendental", "rax.ops.trigonometric",
+    "rax.ops.window",
+    "rax.passes.control", "rax.passes.merge", "rax.passes.whole",
+    "rax.runtime.backends.numpy.fuse", "rax.runtime.backends.numpy.pool", "rax.runtime.backends.numpy.window",
 }  # fmt: skip
 """What a prediction of a small network does without, whether it is another's module or one of ours."""
 

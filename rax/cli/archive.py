@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-from rax.format.atomic import replacing
 from rax.ir.errors import RaxError
+from rax.ir.late import late
 from rax.ops.arrays import Array
 
+_replacing = late("rax.format.atomic", "replacing")  # for what writes alone
 
-def read_npy(path: Path) -> Array:
+
+def read_npy(path: str | os.PathLike[str]) -> Array:
     """The array of a .npy file.
 
     Raises:
@@ -25,7 +27,7 @@ def read_npy(path: Path) -> Array:
     return loaded
 
 
-def read_npz(path: Path) -> dict[str, Array]:
+def read_npz(path: str | os.PathLike[str]) -> dict[str, Array]:
     """The arrays of a .npz file by name.
 
     Raises:
@@ -37,9 +39,9 @@ def read_npz(path: Path) -> dict[str, Array]:
     return loaded
 
 
-def _load(path: Path) -> Array | dict[str, Array]:
+def _load(path: str | os.PathLike[str]) -> Array | dict[str, Array]:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.lib.npyio.NpzFile):
                 return {name: cast("Array", loaded[name]) for name in loaded.files}
@@ -63,7 +65,7 @@ def _reason(error: Exception) -> str:
     return "it holds Python objects or is no such file" if "pickle" in text else text or "it ends too early"
 
 
-def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
     """Write arrays to a .npz file; an older file stays until the new one is whole.
 
     Raises:
@@ -72,7 +74,7 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
     import zipfile  # noqa: PLC0415  # for archives alone
 
     try:
-        with replacing(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+        with _replacing(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
             for key, array in arrays.items():
                 with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, _storable(np.asarray(array)), allow_pickle=False)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 
-from rax.format.files import Description, EntryDescription, describe, load
+from rax.format.describing import Description, EntryDescription, describe
+from rax.format.files import load
 from rax.ir.errors import RaxError
 from rax.ir.types import TensorType
 
 MOST_TENSORS = 10
 
 
-def describe_file(path: Path, entry: str | None) -> list[str]:
+def describe_file(path: str, entry: str | None) -> list[str]:
     """Lines about a file, or about one of its entries; for the program's digest every tensor is hashed.
 
     Raises:
@@ -24,7 +25,7 @@ def describe_file(path: Path, entry: str | None) -> list[str]:
     if entry is not None and entry not in found.entries:
         raise RaxError(f"there is no entry {entry!r}", fix=f"choose one of {', '.join(found.entries)}")
     lines = [
-        f"{path.name}: rax file of format {found.version}, {found.nbytes:,} bytes",
+        f"{os.path.basename(path)}: rax file of format {found.version}, {found.nbytes:,} bytes",
         f"digest {load(path, verify=False).digest}",
     ]
     for name, row in found.entries.items():

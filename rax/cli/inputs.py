@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
@@ -15,8 +14,7 @@ from rax.ir.types import TensorType
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.binding import as_array
 
-_NOT_FINITE = re.compile(r"(?<![\w.])(?:(?P<nan>nan)|inf|infinity)(?!\w)", re.IGNORECASE)
-_MEMBER = re.compile(r"(?P<path>.+\.npz):(?P<key>.+)\Z")
+_NOT_FINITE = r"(?i)(?<![\w.])(?:(?P<nan>nan)|inf|infinity)(?!\w)"
 
 
 def read_inputs(words: Iterable[str], graph: Graph) -> dict[str, Array]:
@@ -43,11 +41,11 @@ class _Reader:
         if not equals:
             if not word.endswith(".npz"):
                 raise RaxError(f"{word!r} is no input", fix="write name=value, name=@file.npy or inputs.npz")
-            self._read_all(Path(word))
+            self._read_all(word)
         elif name in self._types:
             self._add(name, self._value(name, text))
         elif text.startswith("@") and any(known.startswith(f"{name}.") for known in self._types):
-            self._read_prefix(name, Path(text[1:]))
+            self._read_prefix(name, text[1:])
         else:
             raise BindingError(f"there is no input {name!r}", fix=f"the graph takes {self._names()}")
 
@@ -64,24 +62,22 @@ class _Reader:
     def _value(self, name: str, text: str) -> Array:
         if not text.startswith("@"):
             return _parse(text, self._types[name], name)
-        member = _MEMBER.match(text[1:])
-        if member is None and not text.endswith(".npz"):
-            return _typed(read_npy(Path(text[1:])), self._types[name], name)
-        path = Path(member["path"] if member else text[1:])
-        key = member["key"] if member else name
+        path, key = _member(text[1:], name)
+        if not path.endswith(".npz"):
+            return _typed(read_npy(path), self._types[name], name)
         arrays = read_npz(path)
         if key not in arrays:
             raise RaxError(f"{path} holds no array {key!r}", fix=f"it holds {', '.join(arrays)}")
         return _typed(arrays[key], self._types[name], name)
 
-    def _read_all(self, path: Path) -> None:
+    def _read_all(self, path: str) -> None:
         for key, array in read_npz(path).items():
             if key in self._types:
                 self._add(key, _typed(array, self._types[key], key))
             elif key not in self._outputs:  # what -o wrote holds all outputs, and state among them
                 raise BindingError(f"{path} holds {key!r}, which is no input", fix=f"the graph takes {self._names()}")
 
-    def _read_prefix(self, prefix: str, path: Path) -> None:
+    def _read_prefix(self, prefix: str, path: str) -> None:
         arrays = read_npz(path)
         for name, type in self._types.items():
             if name.startswith(f"{prefix}."):
@@ -91,11 +87,17 @@ class _Reader:
                 self._add(name, _typed(arrays[name if name in arrays else short], type, name))
 
 
+def _member(text: str, name: str) -> tuple[str, str]:
+    """An archive and the key named behind a colon; of any other file all."""
+    path, _, key = text.rpartition(".npz:")
+    return (f"{path}.npz", key) if path and key else (text, name)
+
+
 def _parse(text: str, type: TensorType, name: str) -> Array:
     import json  # noqa: PLC0415  # a run on arrays of files needs none
 
     try:
-        value = json.loads(_NOT_FINITE.sub(lambda word: "NaN" if word["nan"] else "Infinity", text))
+        value = json.loads(re.sub(_NOT_FINITE, lambda word: "NaN" if word["nan"] else "Infinity", text))
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, (bool, int, float, list)):

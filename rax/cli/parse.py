@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rax.cli.show import load_from
-from rax.format.files import encode, save
+from rax.format.saving import encode, save
 from rax.ir.errors import ParseError, RaxError
 from rax.ir.text.program_parser import parse
 

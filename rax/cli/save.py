@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rax.format.files import load, save
+from rax.format.files import load
+from rax.format.saving import save
 
 _DESCRIPTION = """\
 Write a file again: with every tensor inside it, or, with --external, with tensors in other files.

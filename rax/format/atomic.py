@@ -42,7 +42,7 @@ class _Aside(FileIO):
 
 
 @contextmanager
-def replacing(path: Path, *, new: bool = False) -> Generator[IO[bytes]]:
+def replacing(path: str | os.PathLike[str], *, new: bool = False) -> Generator[IO[bytes]]:
     """A file to write, beside ``path``, that takes its place when the block ends without an error.
 
     Its data reaches the disk before its name changes, and the change of name before this returns.

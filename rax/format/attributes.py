@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from rax.format.limits import (
     MAX_ATTRIBUTE_DEPTH,
@@ -22,18 +22,19 @@ from rax.format.limits import (
     shown,
 )
 from rax.format.sizes import SizeReader
+from rax.ir.record import Record
 from rax.ir.types import DTYPES, DType, TensorType
 
 FLOATS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
-class GraphIndex(NamedTuple):
+class GraphIndex(Record):
     """An attribute that is a graph: its row."""
 
     row: int
 
 
-class TensorIndex(NamedTuple):
+class TensorIndex(Record):
     """An attribute that is a tensor: its row."""
 
     row: int

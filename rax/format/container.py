@@ -8,24 +8,18 @@ and the header's offsets count from the start of the file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from mmap import mmap
-from typing import IO, Any, NamedTuple
+from typing import Any
 
-from rax.format.encode import ProgramWriter
-from rax.format.header import HEADER_KEYS, Segments, TensorRow
-from rax.format.limits import ALIGNMENT, MAX_HEADER_BYTES, MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, in_total, refuse
+from rax.format.header import TensorRow
+from rax.format.limits import ALIGNMENT, MAX_HEADER_BYTES, in_total, refuse
 from rax.format.versions import newest
 from rax.format.wire import (
     INVALID,
     BufferFull,
     OutOfData,
     Start,
-    pack_array,
-    pack_array_header,
     pack_bin_header,
-    pack_map,
-    packb,
     skip,
     unpack,
 )
@@ -35,106 +29,12 @@ FIXED_ITEMS = 4
 _START_BYTES = 5 + 8 + 9
 """The most that the array's header and the first two items take."""
 _CHECKSUM_HEADER = pack_bin_header(hashlib.sha256().digest_size)
-_CHECKSUM_BYTES = len(_CHECKSUM_HEADER) + hashlib.sha256().digest_size
-Places = Mapping[int, tuple[str, Segments]]
-"""For rows of the tensor table, the path of another file and the segments in it."""
-
-
-class Layout(NamedTuple):
-    """A file that is ready to be written.
-
-    Attributes:
-        start: the bytes before the header.
-        header: the header, packed.
-        segments: for each segment its pad and bin header, and its payload.
-    """
-
-    start: bytes
-    header: bytes
-    segments: list[tuple[bytes, memoryview]]
-
-    def write(self, file: IO[bytes]) -> None:
-        """Write the file, its tensors straight from where they are."""
-        file.write(self.start)
-        file.write(self.header)
-        file.write(checksum(self.start, self.header))
-        for lead, payload in self.segments:
-            file.write(lead)
-            file.write(payload)
+CHECKSUM_BYTES = len(_CHECKSUM_HEADER) + hashlib.sha256().digest_size
 
 
 def checksum(start: bytes, header: bytes) -> bytes:
     """The checksum after a header, as a bin."""
     return _CHECKSUM_HEADER + hashlib.sha256(start + header).digest()
-
-
-def lay_out(program: ProgramWriter, outside: Places | None = None, segment_bytes: int = MAX_SEGMENT_BYTES) -> Layout:
-    """Place a program's tensors in a file.
-
-    Args:
-        program: the tables.
-        outside: where the tensors lie that are not to be in this file, by their rows.
-        segment_bytes: where a tensor is split; a multiple of 64. Files use the default.
-    """
-    elsewhere = outside or {}
-    pieces: list[list[memoryview]] = []
-    for row, literal in enumerate(program.literals):
-        stored = literal.raw.nbytes > MAX_INLINE_BYTES and row not in elsewhere
-        starts = range(0, literal.raw.nbytes, segment_bytes) if stored else ()
-        pieces.append([literal.raw[start : start + segment_bytes] for start in starts])
-    files = {elsewhere[row][0]: None for row in sorted(elsewhere)}
-    tables = {**program.tables, "files": packb(list(files))}
-    start = pack_array_header(FIXED_ITEMS + 2 * sum(map(len, pieces))) + packb(MAGIC) + packb(program.version)
-    without = pack_map({key: tables.get(key, b"") for key in HEADER_KEYS})
-    rows = {path: row for row, path in enumerate(files)}
-    placed = {row: (segments, rows[path]) for row, (path, segments) in elsewhere.items()}
-    tensors = _place(program, pieces, placed, len(start) + len(without) + _CHECKSUM_BYTES)
-    header = pack_map({key: tables.get(key, tensors) for key in HEADER_KEYS})
-    position = len(start) + len(header) + _CHECKSUM_BYTES
-    segments: list[tuple[bytes, memoryview]] = []
-    for piece in (piece for parts in pieces for piece in parts):
-        lead = pack_lead(position, piece.nbytes)
-        segments.append((lead, piece))
-        position += len(lead) + piece.nbytes
-    return Layout(start, header, segments)
-
-
-def _place(
-    program: ProgramWriter,
-    pieces: list[list[memoryview]],
-    outside: Mapping[int, tuple[Segments, int]],
-    before: int,
-) -> bytes:
-    """The packed table of tensors: the shortest whose offsets are true of the file it makes.
-
-    Longer offsets make a longer header, hence offsets that are no smaller: starting from an empty
-    table its length only grows, and stops at the least that fits.
-
-    Args:
-        program: the tables.
-        pieces: for each tensor its segments; none for one that is in the header or outside.
-        outside: the segments of each tensor that is outside, and the row in ``files``.
-        before: the bytes before the first pad, the table apart.
-    """
-    types = program.tensor_types()
-    packed = b""
-    while True:
-        position = before + len(packed)
-        rows: list[bytes] = []
-        for row, (type, literal, parts) in enumerate(zip(types, program.literals, pieces, strict=True)):
-            if row in outside:
-                rows.append(packb([type, literal.digest, *outside[row]]))
-                continue
-            segments: list[tuple[int, int]] = []
-            for piece in parts:
-                position += len(pack_lead(position, piece.nbytes))
-                segments.append((position, piece.nbytes))
-                position += piece.nbytes
-            rows.append(packb([type, literal.digest, segments] if parts else [type, bytes(literal.raw)]))
-        table = pack_array(rows)
-        if len(table) == len(packed):
-            return table
-        packed = table
 
 
 def pack_lead(position: int, nbytes: int) -> bytes:
@@ -188,13 +88,13 @@ def read_raw_header(file: mmap) -> tuple[Any, int]:
         refuse("bad-msgpack", "the header is no MessagePack, or nests too deep", f"byte {start + size}")
     in_total(size, MAX_HEADER_BYTES, "bytes of the header", "header")
     file.seek(0)
-    head, header, check = file.read(start), file.read(size), file.read(_CHECKSUM_BYTES)
+    head, header, check = file.read(start), file.read(size), file.read(CHECKSUM_BYTES)
     end = start + size
-    if len(check) < _CHECKSUM_BYTES:
+    if len(check) < CHECKSUM_BYTES:
         refuse("truncated", "the file ends inside its checksum", f"byte {end + len(check)}")
     if check != checksum(head, header):
         refuse("checksum", "the header was changed or damaged: its checksum differs", f"byte {end}")
-    return unpack(header), end + _CHECKSUM_BYTES
+    return unpack(header), end + CHECKSUM_BYTES
 
 
 def check_segments(view: memoryview, position: int, items: int, tensors: list[TensorRow]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from rax.format import limits
 from rax.format.attributes import AttributeReader, read_dtype
@@ -25,6 +25,7 @@ from rax.format.paths import read_paths
 from rax.format.sizes import SizeReader
 from rax.format.trees import read_trees
 from rax.ir.dims import Size
+from rax.ir.record import Record
 from rax.ir.trail import NOWHERE, Origin
 from rax.ir.tree import ARGUMENTS, Tree
 from rax.ir.types import TensorType
@@ -41,7 +42,7 @@ Segments = tuple[tuple[int, int], ...]
 NodeRow = tuple[int, tuple[TensorType, ...], list[int]]
 
 
-class OpRow(NamedTuple):
+class OpRow(Record):
     """An operation with its attributes; ``body`` is the graph that stands for one of a user's own."""
 
     name: str
@@ -51,7 +52,7 @@ class OpRow(NamedTuple):
     graphs: tuple[int, ...]
 
 
-class TensorRow(NamedTuple):
+class TensorRow(Record):
     """A tensor's data: ``inline`` bytes, or a digest and segments ``(offset, nbytes)``.
 
     The segments are of the file itself, or, if ``file`` is a row of ``files``, of that other file.
@@ -64,7 +65,7 @@ class TensorRow(NamedTuple):
     file: int | None = None
 
 
-class GraphRow(NamedTuple):
+class GraphRow(Record):
     """A graph; each node is the row of its operation, the types of its results, its operands."""
 
     inputs: list[tuple[str, TensorType]]
@@ -78,7 +79,7 @@ class GraphRow(NamedTuple):
     origins: list[tuple[int | None, int]]
 
 
-class ExampleRow(NamedTuple):
+class ExampleRow(Record):
     """Tensors by input and output name, and how to show them."""
 
     inputs: dict[str, int]
@@ -86,7 +87,7 @@ class ExampleRow(NamedTuple):
     display: dict[str, str]
 
 
-class Header(NamedTuple):
+class Header(Record):
     """A checked header."""
 
     main: str | None

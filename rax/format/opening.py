@@ -6,19 +6,19 @@ import mmap
 import os
 import stat
 from io import RawIOBase
-from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
 from rax.format.container import check_segments, read_raw_header, read_start
 from rax.format.header import Header, Segments, read_header
 from rax.format.limits import bounded_work, refuse, shown
 from rax.format.paths import open_beside
 from rax.format.versions import upgrade
+from rax.ir.record import Record
 
 PathLike = str | os.PathLike[str]
 
 
-class Opened(NamedTuple):
+class Opened(Record):
     """A file whose layout and header are checked.
 
     Attributes:
@@ -29,7 +29,7 @@ class Opened(NamedTuple):
         view: all its bytes.
     """
 
-    folder: Path
+    folder: str
     version: int
     header: Header
     header_bytes: int
@@ -76,10 +76,10 @@ def open_file(path: PathLike, read_bytes: int) -> Opened:
         FormatError: the file is damaged, newer than this rax, or no rax file.
         OSError: the file cannot be read.
     """
-    place = Path(path)
-    if not stat.S_ISREG(place.stat().st_mode):
+    place = os.fspath(path)
+    if not stat.S_ISREG(os.stat(place).st_mode):
         refuse("not-rax", f"{place} is no regular file", "byte 0")
-    with place.open("rb") as file:
+    with open(place, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
             refuse("truncated", "the file is empty", "byte 0")
@@ -90,13 +90,20 @@ def open_file(path: PathLike, read_bytes: int) -> Opened:
         header = read_header(upgrade(raw, version))
     view = memoryview(memory).toreadonly()
     check_segments(view, position, items, header.tensors)
-    return Opened(Path(os.path.realpath(place)).parent, version, header, position, view)
+    return Opened(os.path.dirname(os.path.realpath(place)), version, header, position, view)
 
 
 def memory_of(file: IO[bytes], size: int, read_bytes: int) -> mmap.mmap:
     """What a file holds: read up to a size, past it mapped."""
     if size > read_bytes:
         return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
-    memory = mmap.mmap(-1, size)  # aligned as a mapped file is
+    memory = _empty(size)
     cast("RawIOBase", file).readinto(memory)
     return memory
+
+
+def _empty(size: int) -> mmap.mmap:
+    """Memory aligned as a mapped file is; where the system can, given at once and not page by page when written."""
+    if not hasattr(mmap, "MAP_POPULATE"):
+        return mmap.mmap(-1, size)
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rax.format.atomic import make_folders, replacing
-from rax.format.container import Places
 from rax.format.encode import ProgramWriter
 from rax.format.header import Segments
+from rax.format.layout import Places
 from rax.format.limits import MAX_INLINE_BYTES, refuse
 from rax.format.opening import memory_of, open_file
 from rax.format.paths import check_path, check_way, open_beside

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path
 from typing import IO
 
 from rax.format.limits import MAX_FILES, MAX_PATH, MAX_PATH_PART, as_array, as_text, refuse, shown
@@ -51,7 +50,7 @@ def check_path(path: str, where: str) -> str:
     return path
 
 
-def open_beside(folder: Path, path: str, where: str) -> IO[bytes]:
+def open_beside(folder: str | os.PathLike[str], path: str, where: str) -> IO[bytes]:
     """Open a file by its path from a folder, following no link.
 
     Args:
@@ -78,20 +77,21 @@ def open_beside(folder: Path, path: str, where: str) -> IO[bytes]:
     return os.fdopen(descriptor, "rb")
 
 
-def check_way(folder: Path, path: str, where: str) -> None:
+def check_way(folder: str | os.PathLike[str], path: str, where: str) -> None:
     """Check that no link is on the way to a file that is to be written: it could not be read again.
 
     Raises:
         FormatError: one is, or something that is no folder.
     """
+    here = os.fspath(folder)
     for part in path.split("/")[:-1]:
-        folder /= part
-        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        here = os.path.join(here, part)
+        if os.path.islink(here) or (os.path.exists(here) and not os.path.isdir(here)):
             what = f"the file of tensors {path!r} cannot be written: a link, or no folder, is on the way to it"
-            refuse("external", what, where, f"put a folder in place of {folder}")
+            refuse("external", what, where, f"put a folder in place of {here}")
 
 
-def _descend(folder: Path, path: str) -> int:
+def _descend(folder: str | os.PathLike[str], path: str) -> int:
     """Open part by part, so that no folder on the way can be replaced by a link meanwhile."""
     *folders, name = path.split("/")
     here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -105,9 +105,9 @@ def _descend(folder: Path, path: str) -> int:
         os.close(here)
 
 
-def _resolved(folder: Path, path: str) -> Path:
+def _resolved(folder: str | os.PathLike[str], path: str) -> str:
     """The path, where no link is on it; for systems that cannot open from a folder."""
-    whole = Path(os.path.realpath(folder)).joinpath(*path.split("/"))
-    if Path(os.path.realpath(whole)) != whole:
+    whole = os.path.join(os.path.realpath(folder), *path.split("/"))
+    if os.path.realpath(whole) != whole:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     return whole

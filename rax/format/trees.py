@@ -29,7 +29,7 @@ KEYWORDS = frozenset(
     )
 )  # fmt: skip
 
-NAME = re.compile(r"(?![0-9])[^\x00-/:-@\[-^`{-\x7f]+")
+NAME = r"(?![0-9])[^\x00-/:-@\[-^`{-\x7f]+"
 """What the ASCII characters of a class's or field's name may be."""
 
 
@@ -132,7 +132,7 @@ def _key(value: object, kind: str, where: str) -> Key:
 def _field(value: object, kind: str, where: str) -> str:
     """A name that a class may be given or may give a field."""
     name = as_text(value, where)
-    if not NAME.fullmatch(name) or name in KEYWORDS or (kind == NAMED and name.startswith("_")):
+    if not re.fullmatch(NAME, name) or name in KEYWORDS or (kind == NAMED and name.startswith("_")):
         refuse("bad-value", f"{shown(name)} cannot name a class or a field", where)
     if not name.isidentifier():
         refuse("bad-tree", f"{shown(name)} holds a character that is no letter, digit or mark of a word", where)

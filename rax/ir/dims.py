@@ -17,7 +17,6 @@ from typing import Never, NoReturn, TypeGuard
 
 from rax.ir.errors import ParseError, ShapeError
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 MAX_DIM_DEPTH = 32
 MAX_DIM_TOKENS = 8192
 MAX_DIM_DIGITS = 100
@@ -282,9 +281,14 @@ def variable(name: str) -> Dim:
     return Dim(((((name, 1),), 1),))
 
 
+def _is_word(text: str) -> bool:
+    """Whether it is ASCII letters, digits and ``_``, and begins with no digit."""
+    return text.isascii() and text.isidentifier()
+
+
 def is_name(name: str) -> bool:
     """Whether a dim may have this name."""
-    return NAME.match(name) is not None and name not in _RESERVED
+    return _is_word(name) and name not in _RESERVED
 
 
 def as_shape(shape: Iterable[int | str | Dim] | int | str | Dim) -> Shape:
@@ -714,8 +718,6 @@ def solve(size: Size, actual: int, values: dict[str, int]) -> bool:
 class _SizeParser:
     """Recursive descent over ``+ - * //``, parentheses, min and max; bounded depth."""
 
-    _TOKEN = re.compile(r"[ \t\r\n]*(//|[-+*(),]|[0-9]+|[A-Za-z_][A-Za-z0-9_]*)")
-
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens: list[str] = []
@@ -723,8 +725,9 @@ class _SizeParser:
         self.next = 0
         position = 0
         stripped = text.rstrip(" \t\r\n")
+        token = re.compile(r"[ \t\r\n]*(//|[-+*(),]|[0-9]+|[A-Za-z_][A-Za-z0-9_]*)")
         while position < len(stripped):
-            match = self._TOKEN.match(stripped, position)
+            match = token.match(stripped, position)
             if match is None:
                 place = position + len(stripped[position:]) - len(stripped[position:].lstrip(" \t\r\n"))
                 raise self._error(f"unexpected {stripped[place]!r}", place)
@@ -791,7 +794,7 @@ class _SizeParser:
         if token.isdigit():
             if len(token) > MAX_DIM_DIGITS:
                 raise self._error(f"a number has at most {MAX_DIM_DIGITS} digits")
-        elif not NAME.match(token):
+        elif not _is_word(token):
             raise self._error(f"unexpected {token!r}")
         self.next += 1
         return int(token) if token.isdigit() else variable(token)

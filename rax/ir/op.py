@@ -256,6 +256,11 @@ class Op(Operation):
         """Apply with a leading axis of ``size`` on the batched operands and on every result."""
         raise NotImplementedError(f"{type(self).__name__}.batch")
 
+    def scratch_bytes(self, *operands: TensorType) -> Size:
+        """The memory that computing it takes beside operands and results, where that may be far more than those."""
+        del operands
+        return 0
+
     # What the drivers call. Families override these; a single operation rarely does.
 
     def push_forward(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from rax.ir import services
 from rax.ir.errors import BindingError, RaxError
 from rax.ir.graph import Graph, framed
 from rax.ir.node import Literal
+from rax.ir.record import Frozen
 from rax.ir.tree import flatten, paths
 from rax.ir.types import TensorType
 
@@ -53,8 +53,7 @@ def _check_fit(entry: str, types: Mapping[str, TensorType], given: Mapping[str, 
             raise BindingError(f"{name!r} of entry {entry!r} is {want}, not {have}")
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(Frozen):
     """Inputs an entry can be run on, and the outputs that are due.
 
     Attributes:
@@ -68,13 +67,17 @@ class Example:
         ['params.w.0', 'params.w.1']
     """
 
-    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    display: Mapping[str, str] = field(default_factory=dict[str, str])
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    display: Mapping[str, str]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "inputs", literals(self.inputs))
-        object.__setattr__(self, "outputs", literals(self.outputs))
+    def __init__(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        outputs: Mapping[str, Any] | None = None,
+        display: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(literals(inputs or {}), literals(outputs or {}), display or {})
 
 
 class Program(Mapping[str, Graph]):

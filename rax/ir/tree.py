@@ -9,13 +9,11 @@ Dict leaves go in sorted key order, so insertion order never matters.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from rax.ir.errors import TreeError
-from rax.ir.types import DType, TensorType
 
 Key = str | int
 LEAF, NONE, DICT, ORDERED, LIST, TUPLE = "leaf", "none", "dict", "ordered_dict", "list", "tuple"
@@ -128,8 +126,10 @@ def _children(nest: Any) -> tuple[str, tuple[Key, ...], list[Any]] | None:
         items = list(cast("tuple[Any, ...]", nest))
         fields = getattr(cast("Any", nest), "_fields", None)
         return (TUPLE, (), items) if fields is None else (NAMED, tuple(fields), items)
-    if dataclasses.is_dataclass(nest) and not isinstance(nest, (type, TensorType, DType)):
-        names = tuple(field.name for field in dataclasses.fields(nest) if field.init)
+    if hasattr(type(nest), "__dataclass_fields__"):
+        from dataclasses import fields  # noqa: PLC0415  # imported already, where there is one
+
+        names = tuple(field.name for field in fields(nest) if field.init)
         return DATA, names, [getattr(nest, name) for name in names]
     return None
 
@@ -203,7 +203,9 @@ def _stand_in(kind: str, name: str, fields: tuple[str, ...]) -> Callable[..., An
         if kind == NAMED:
             fresh = collections.namedtuple(name, fields)  # noqa: PYI024  # pyright: ignore[reportUntypedNamedTuple]
             return cast("Callable[..., Any]", fresh)  # the leaves may be anything
-        return dataclasses.make_dataclass(name, fields)
+        from dataclasses import make_dataclass  # noqa: PLC0415  # few nests have one, and every start would pay
+
+        return make_dataclass(name, fields)
     except (TypeError, ValueError) as error:
         raise TreeError(f"no {kind} can be called {name!r} with the fields {', '.join(map(repr, fields))}") from error
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NoReturn, Self, cast
 from weakref import WeakValueDictionary
 
 from rax.ir import dims
 from rax.ir.dims import Dim, Shape, Size
 from rax.ir.errors import TypeInferenceError, some
+from rax.ir.record import Frozen
 
 MAX_AXES = 64
 """NumPy's bound, and that of files."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class DType:
+class DType(Frozen):
     """An element type; the objects below are the only ones, compared by identity.
 
     Attributes:
@@ -29,6 +28,9 @@ class DType:
     name: str
     kind: str
     itemsize: int
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         return self.name

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from rax.ir.op import REGISTRY, Op
 
 _OPERATIONS = {
-    "activations": "relu softplus silu gelu",
+    "activations": "softplus silu gelu",
     "arithmetic": "square sqrt cbrt abs sign copysign pow floor_divide remainder maximum minimum clip",
     "attention": "dot_product_attention",
     "broadcasting": "broadcast_to sum",
@@ -35,6 +35,7 @@ _OPERATIONS = {
     "normalization": "softmax log_softmax layer_norm",
     "random_bits": "random_bits threefry2x32",
     "reduction": "prod max min all any argmax argmin mean var logsumexp",
+    "relu": "relu",
     "rounding": "floor ceil trunc round nextafter",
     "scan": "scan",
     "selection": "where cast stop_gradient",

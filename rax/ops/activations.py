@@ -12,35 +12,15 @@ from rax.ir.types import TensorType
 from rax.ops.algebra import add
 from rax.ops.arithmetic import maximum, minimum
 from rax.ops.arrays import Array, scalar
-from rax.ops.comparison import greater, isinf
-from rax.ops.elementwise import UNARY, UNARY_EDGES, Pointwise, multiply, subtract
+from rax.ops.comparison import isinf
+from rax.ops.elementwise import UNARY, UNARY_EDGES, multiply, subtract
 from rax.ops.families import Composite
-from rax.ops.samples import FLOATS, REAL, normal, reject, sample, values
+from rax.ops.relu import relu
+from rax.ops.samples import FLOATS, normal, reject, sample, values
 from rax.ops.selection import where
 from rax.ops.special.error_functions import erf, erf_double
 from rax.ops.transcendental import exp, logaddexp, sigmoid
 from rax.ops.trigonometric import tanh
-
-
-@op("relu", since=1)
-class Relu(Pointwise):
-    """``maximum(x, 0)``; the derivative at 0 is 0."""
-
-    dtypes = REAL
-
-    def reference(self, *arrays: Array) -> Array:
-        return np.maximum(arrays[0], np.zeros((), arrays[0].dtype))
-
-    def jvp(self, primals: tuple[Value, ...], tangents: tuple[Derivative, ...], result: Value) -> Value:
-        (tangent,) = tangents
-        assert tangent is not None
-        zero = scalar(0, result.dtype)
-        # The result serves as well as the operand, which need not be kept for it.
-        return where(greater(result, zero), tangent, zero)
-
-    samples = UNARY
-    edges = UNARY_EDGES
-    rejects = (reject(normal(2), match="relu is not defined on bool", dtype="bool"),)
 
 
 class Activation(Composite):
@@ -175,6 +155,5 @@ class Gelu(Activation):
     rejects = (reject(normal(2), match="gelu is not defined on int32", dtype="int32", approximate=False),)
 
 
-relu = Relu()
 softplus = Softplus()
 silu = Silu()

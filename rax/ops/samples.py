@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from rax.ir.op import Op
+from rax.ir.record import Record
 from rax.ir.types import DType, TensorType, as_dtype
 from rax.ops.arrays import Array, numpy_dtype
 
@@ -104,7 +105,7 @@ def values(*numbers: float, dtype: str | None = None) -> Operand:
     return Operand((len(numbers),), lambda rng, size: np.array(numbers), dtype)
 
 
-class Sample(NamedTuple):
+class Sample(Record):
     """Operands and attributes an operation is tried on.
 
     Attributes:
@@ -131,7 +132,7 @@ class Sample(NamedTuple):
         return [operand.type(dtype) for operand in self.operands]
 
 
-class Reject(NamedTuple):
+class Reject(Record):
     """Operands and attributes that must be refused, and a part of what the error says."""
 
     operands: tuple[Operand, ...]

@@ -124,8 +124,9 @@ class Conv(Multilinear):
                 f"conv's {kernel.shape[0]} output channels do not fall into {self.groups} equal groups"
             )
 
-    def scratch_bytes(self, x: TensorType, kernel: TensorType) -> Size:
+    def scratch_bytes(self, *operands: TensorType) -> Size:
         """The memory for the padded input, and for the windows over one image laid out as columns."""
+        x, kernel = operands
         padded = self._padded(x.shape)
         wide = dims.product((*x.shape[:2], *padded)) if padded != x.shape[2:] else 0
         columns = dims.product((x.shape[1], *kernel.shape[2:], *self._out(x.shape, kernel.shape)))

@@ -14,7 +14,6 @@ from rax.ops.arrays import constant, quietly, scalar
 from rax.ops.elementwise import multiply
 from rax.ops.families import Composite
 from rax.ops.samples import NUMERIC, normal, sample
-from rax.ops.window import Conv
 from rax.passes.rule import Example, Found, rule
 
 LARGEST = 1 << 16
@@ -68,4 +67,4 @@ def _is_worth_keeping(due: Sequence[TensorType], literals: Sequence[Literal]) ->
 
 def _is_laborious(op: Op, operands: Sequence[TensorType]) -> bool:
     """Whether an operation needs far more memory than its operands and results take: a conv, of its padded input."""
-    return isinstance(op, Conv) and not dims.at_least(LARGEST, op.scratch_bytes(*operands))
+    return not dims.at_least(LARGEST, op.scratch_bytes(*operands))

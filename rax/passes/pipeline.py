@@ -1,4 +1,4 @@
-"""Lists of passes, and the one every graph goes through before it is planned.
+"""Lists of passes.
 
 Two environment variables help to find a rule that breaks a graph. ``RAX_CHECK=1`` verifies the
 graph after each pass. ``RAX_FUEL=n`` stops after n rewrites of a graph and says on standard error which
@@ -9,26 +9,36 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
+from typing import Protocol
 
 from rax.ir.errors import RaxError, VerificationError
 from rax.ir.graph import Graph
+from rax.ir.record import Record
 from rax.ir.verify import verify
-from rax.passes.canonical import CANONICAL
-from rax.passes.control import CONTROL, PAIRS
-from rax.passes.fold import folded
-from rax.passes.merge import Merge
-from rax.passes.rule import Fuel, Rewrite
+from rax.passes.rule import Fuel
 
 
-class Pipeline(NamedTuple):
+class Pass(Protocol):
+    """What makes a graph of another that means the same."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in errors."""
+        ...
+
+    def run(self, graph: Graph, fuel: Fuel) -> Graph:
+        """The new graph; itself if nothing changes."""
+        ...
+
+
+class Pipeline(Record):
     """Passes, run one after another.
 
     Attributes:
         passes: in order.
     """
 
-    passes: tuple[Rewrite | Merge, ...]
+    passes: tuple[Pass, ...]
 
     def run(self, graph: Graph) -> Graph:
         """The graph after every pass; itself if none changes it.
@@ -63,28 +73,3 @@ def _verify(graph: Graph, done: list[str]) -> None:
         before = f" (run after {', '.join(done[:-1])})" if done[1:] else ""
         what = f"the pass {done[-1]}{before} left a graph in which {error.what}"
         raise VerificationError(what, where=error.where, source=error.source) from error
-
-
-# One sweep for all rules, since each makes room for the others.
-SIMPLIFY = Rewrite("simplify", (*CANONICAL, *CONTROL, folded))
-DEFAULT = Pipeline((SIMPLIFY, Merge(PAIRS, SIMPLIFY)))
-
-
-def optimise(graph: Graph) -> Graph:
-    """The graph with less to do: the same inputs, names and nests, and the same results bit for bit.
-
-    Args:
-        graph: any graph; its named dims stay symbolic.
-
-    Returns:
-        A graph with the same interface; the same object if there is nothing to simplify.
-
-    Example:
-        >>> from rax.ir.node import new_input
-        >>> from rax.ir.types import tensor_type
-        >>> from rax.ops.shape import permute_dims
-        >>> x = new_input("x", tensor_type((2, 3)))
-        >>> optimise(Graph((x,), (permute_dims(permute_dims(x, (1, 0)), (1, 0)),))).outputs == (x,)
-        True
-    """
-    return DEFAULT.run(graph)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from rax.ir import trail
 from rax.ir.errors import VerificationError
 from rax.ir.graph import Graph, topological
 from rax.ir.node import Node, Operation, Value, apply, new_input
 from rax.ir.op import Op, map_attribute
+from rax.ir.record import Record
 from rax.ir.trail import NOWHERE, Origin
 from rax.ir.types import DType, TensorType
 from rax.ops.samples import Sample
@@ -58,7 +59,7 @@ class Example:
         return Graph(inputs, built if isinstance(built, tuple) else (built,))
 
 
-class Rule(NamedTuple):
+class Rule(Record):
     """A rewrite of one node.
 
     Attributes:
@@ -118,7 +119,7 @@ class Fuel:
             self.last = f"{name} on {op.name}" + (f" at {origin}" if origin is not NOWHERE else "")
 
 
-class Rewrite(NamedTuple):
+class Rewrite(Record):
     """The pass that applies rules, in the graphs that operations hold too.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from rax.ir.op import Op
 from rax.ir.types import TensorType
@@ -46,7 +45,7 @@ class Arranger:
         self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
     ) -> Plan:
         """The plan of steps in the order in which they run."""
-        arranged = [replace(step, over=None) for step in steps]
+        arranged = [step.replaced(over=None) for step in steps]
         last = [-1] * len(types)
         deaths = [-1] * len(types)
         for index, step in enumerate(arranged):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 from rax.ir.errors import BindingError, RaxError, ResourceError
 from rax.ir.node import Literal
 from rax.ir.program import Example, Program
+from rax.ir.record import Record
 from rax.ops.arrays import Array, quietly
 from rax.runtime.executable import compile
 
@@ -27,7 +27,7 @@ CHECK_TOLERANCE = {
 }  # fmt: skip
 
 
-class Comparison(NamedTuple):
+class Comparison(Record):
     """An output beside the expected one.
 
     Attributes:
@@ -116,7 +116,7 @@ class Entry:
         """
         arrays = self._executable.bind_named(self.inputs(given))
         found = self._guarded(lambda: self._executable.profile_run(arrays, runs), given)
-        return replace(found, results=dict(zip(self.graph.output_names, found.results, strict=True)))
+        return found.with_results(dict(zip(self.graph.output_names, found.results, strict=True)))
 
     def steps(self, given: Mapping[str, Any], count: int) -> Iterator[dict[str, Array]]:
         """The outputs of each of several runs, every run starting from the state the last one left.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rax.ir import services
@@ -131,7 +130,7 @@ class Executable:
             (160, 264, (5, 2))
         """
         found = self.profile_run(self._binder.bind(args, kwargs), runs)
-        return replace(found, results=self._nest(found.results))
+        return found.with_results(self._nest(found.results))
 
     def profile_run(self, arrays: list[Array], runs: int) -> Profile:
         """As :meth:`profile`, on one array for each input; its ``results`` are one for each output."""

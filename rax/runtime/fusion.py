@@ -10,8 +10,8 @@ import functools
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
+from rax.ir.record import Record
 from rax.ir.types import DType, TensorType
 
 # Fewer elements of a result than this fit the cache as they are.
@@ -41,8 +41,7 @@ def sizes(type: TensorType) -> Shape:
     return tuple([size.__index__() for size in type.shape])
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Record):
     """The axes of a group's operands joined where they lie in memory as one.
 
     Attributes:
@@ -112,8 +111,7 @@ def layout(shape: Shape, operands: Sequence[Shape], *, dense: bool) -> Layout:
     return Layout(merged, shapes, min(rows, math.prod(merged[:1])), min(columns, second))
 
 
-@dataclass(slots=True)
-class Group:
+class Group(Record):
     """Steps that run together, by their places in the schedule."""
 
     shape: Shape
@@ -170,8 +168,7 @@ def find_groups(steps: Sequence[Work], shapes: Mapping[int, Shape]) -> list[list
     return [group.places for group in groups]
 
 
-@dataclass(slots=True)
-class Program:
+class Program(Record):
     """What is done to each block of a group.
 
     Attributes:
@@ -180,8 +177,8 @@ class Program:
         scratch_bytes: what one element of a block takes of scratch memory.
     """
 
-    rows: list[tuple[tuple[int, ...], int]] = field(default_factory=list[tuple[tuple[int, ...], int]])
-    registers: list[DType] = field(default_factory=list[DType])
+    rows: list[tuple[tuple[int, ...], int]]
+    registers: list[DType]
     scratch_bytes: int = 0
 
 
@@ -205,7 +202,7 @@ def make_program(
         writes: whether the kernel of a step, by its place, can write over an operand of the same dtype.
         over: the operand that the result is written over, if any.
     """
-    program = Program()
+    program = Program([], [])
     slots = {value: slot for slot, value in enumerate((*operands, *results))}
     outside = len(slots)
     inner = {made[0] for _, made in steps} - set(results)

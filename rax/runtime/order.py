@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
+from rax.ir.record import Record
 from rax.ir.types import TensorType
 from rax.ops.elementwise import Pointwise
 from rax.runtime.plan import Skeleton, Step
@@ -65,8 +65,7 @@ def lower_orders(skeleton: Skeleton, steps: Sequence[Step], types: Sequence[Tens
     return [work.with_views(order) for _, order in sorted(found, key=lambda item: item[0])]
 
 
-@dataclass(slots=True)
-class _Work:
+class _Work(Record):
     """The steps but for views, by number, and the buffers that each touches.
 
     Attributes:
@@ -219,20 +218,21 @@ def _lent(step: Step, types: Sequence[TensorType]) -> int:
     return result.nbytes.__index__() if result is not None and any(types[v] == result for v in step.operands) else 0
 
 
-@dataclass(slots=True)
 class _Mover:
     """Takes steps in a given order, and before their turn those that free more than they make."""
 
-    work: _Work
-    order: Sequence[int]
-    waits: list[int] = field(init=False)
-    done: list[bool] = field(init=False)
-    left: dict[int, int] = field(init=False)
-    unready: dict[int, int] = field(init=False)
-    touched_by: dict[int, list[int]] = field(init=False)
-    held: set[int] = field(init=False)
-    rank: list[int] = field(init=False)
-    found: list[int] = field(init=False)
+    waits: list[int]
+    done: list[bool]
+    left: dict[int, int]
+    unready: dict[int, int]
+    touched_by: dict[int, list[int]]
+    held: set[int]
+    rank: list[int]
+    found: list[int]
+
+    def __init__(self, work: _Work, order: Sequence[int]) -> None:
+        self.work = work
+        self.order = order
 
     def moved(self) -> list[int]:
         """The new order."""

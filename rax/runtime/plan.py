@@ -9,7 +9,6 @@ buffer is born and dies. One plan of a graph with symbolic dims serves every siz
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 
 from rax.ir import dims
@@ -18,13 +17,13 @@ from rax.ir.errors import RaxError, ShapeError
 from rax.ir.graph import Graph
 from rax.ir.node import Literal
 from rax.ir.op import Op
+from rax.ir.record import Record
 from rax.ir.trail import Origin
 from rax.ir.types import TensorType
 from rax.runtime.reference import failure
 
 
-@dataclass(slots=True)
-class Step:
+class Step(Record):
     """One operation of a plan, on values by number.
 
     Attributes:
@@ -234,8 +233,7 @@ class Plan:
         return "\n".join(lines)
 
 
-@dataclass(slots=True)
-class Skeleton:
+class Skeleton(Record):
     """What is known of a plan before buffers are shared out.
 
     Attributes:
@@ -259,8 +257,7 @@ class Skeleton:
     arrange: Arrange
 
 
-@dataclass(slots=True)
-class Structure:
+class Structure(Record):
     """What of a plan does not depend on sizes.
 
     Attributes:
@@ -315,7 +312,7 @@ class _Filler:
             self._results[id(op), operands] = self._check(op, operands, step)
         nested = tuple([plan.plan_for(**self._dim_values) for plan in step.nested])
         scratch = dims.substitute(step.scratch, self._dim_values)
-        return replace(step, op=op, nested=nested, scratch=scratch)
+        return step.replaced(op=op, nested=nested, scratch=scratch)
 
     def _check(self, op: Op, operands: tuple[TensorType, ...], step: Step) -> tuple[TensorType, ...]:
         due = tuple([self._types[value] for value in step.results])

@@ -12,11 +12,8 @@ from rax.ir.node import Constant, Node
 from rax.ir.op import Op
 from rax.ir.trail import NOWHERE, Origin
 from rax.ir.types import TensorType, float32
-from rax.ops.calls import Checkpoint, Custom
-from rax.ops.creation import DimSize
 from rax.ops.elementwise import Pointwise
 from rax.ops.families import Composite
-from rax.ops.window import Conv, SlidingWindows
 from rax.runtime.buffers import Able, Arranger
 from rax.runtime.deadline import check_time
 from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed, window_strides
@@ -36,6 +33,9 @@ _WHOLE_VIEWS = frozenset({"reshape", "permute_dims", "flip", "stop_gradient"})
 
 # Which of the graphs an operation holds it runs; one that is not listed runs all of them.
 _RUNS = {"custom_vjp": ("primal",), "custom_jvp": ("primal",)}
+
+# Which of them computes the same as the operation itself.
+_BODIES = {"checkpoint": "body", "custom_jvp": "primal", "custom_vjp": "primal"}
 
 
 def make_plan(
@@ -107,9 +107,10 @@ class _Builder:
     ) -> tuple[int, ...]:
         strides = self._viewed(op, operands[0], types[0]) if op.name in VIEWS else None
         view = op.name in VIEWS and (strides is not None or op.name != "reshape")
-        if isinstance(op, SlidingWindows):
-            strides = window_strides(types[0].shape, op.window)
-        if view or isinstance(op, SlidingWindows):
+        windows = op.name == "sliding_windows"
+        if windows:
+            strides = window_strides(types[0].shape, op.attributes()["window"])
+        if view or windows:
             dense = strides is not None and is_dense(strides, types[0].shape)
         else:
             pointwise = isinstance(op, Pointwise)
@@ -138,10 +139,8 @@ class _Builder:
 
     def _scratch(self, op: Op, operands: tuple[int, ...], results: tuple[TensorType, ...]) -> Size:
         """What an operation needs beside operands and results where that may be far more than those."""
-        if isinstance(op, Conv):
-            return op.scratch_bytes(*[self._types[value] for value in operands])
-        total: Size = 0
-        if isinstance(op, (Pointwise, DimSize)):
+        total = op.scratch_bytes(*[self._types[value] for value in operands])
+        if total != 0 or isinstance(op, Pointwise) or op.name == "dim_size":
             return total
         for value in operands:
             type, buffer = self._types[value], self._types[self._buffers[value]]
@@ -161,9 +160,8 @@ def body_of(op: Op, types: Sequence[TensorType]) -> Graph | None:
     """A graph that computes the same as an operation, where it has one."""
     if isinstance(op, Composite):
         return op.body(*types)
-    if isinstance(op, Checkpoint):
-        return op.body
-    return op.primal if isinstance(op, Custom) else None
+    held = _BODIES.get(op.name)
+    return None if held is None else cast("Graph", op.attributes()[held])
 
 
 def graphs_run(op: Op) -> list[Graph]:

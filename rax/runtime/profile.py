@@ -6,7 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,11 @@ class Profile:
     peak_bytes: int
     steps: tuple[StepProfile, ...]
     _events: tuple[Event, ...] = field(repr=False)
+
+    def with_results(self, results: Any) -> Profile:
+        """The same with the results in another nest."""
+        return replace(self, results=results)
+
     _left_out: int = field(repr=False)
 
     @property

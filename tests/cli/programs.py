@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rax.format.files import save
+from rax.format.saving import save
 from rax.ir.graph import Graph
 from rax.ir.node import new_input
 from rax.ir.program import Example, Program

@@ -18,7 +18,8 @@ import pytest
 
 import rax
 import rax.numpy as rnp
-from rax.cli.limits import OVERHEAD_BYTES, held_to, parse_bytes
+from rax.cli.amounts import parse_bytes
+from rax.cli.limits import OVERHEAD_BYTES, held_to
 from rax.cli.run import main
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 
 from rax.cli.archive import write_npz
 from rax.cli.run import main
-from rax.format.files import save
+from rax.format.saving import save
 from rax.ir.graph import Graph
 from rax.ir.node import new_input
 from rax.ir.program import Program
@@ -40,7 +40,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The line a command that cannot be carried out prints, and nothing else."""
     try:
         code = main(arguments)
-    except SystemExit as stop:  # argparse's own way out
+    except SystemExit as stop:  # how a wrong word ends it
         code = stop.code
     out, err = capsys.readouterr()
     assert (code, out) == (2, "")
@@ -266,10 +266,10 @@ def test_check_proves_every_entry_or_says_what_differs(
             "images=[1,nano] is no number or list of numbers: write images=0.5, images=[1,2] or images=@file.npy"),
         (["M", "labels=[inf]"], "labels holds floating-point numbers, the graph takes int64"),
         (["M:train", "--check"], "entry 'train' carries no expected outputs"),
-        (["M", "--steps", "many"], "argument --steps: invalid int value: 'many'"),
+        (["M", "--steps", "many"], "argument --steps: 'many' is no whole number"),
         (["M", "--backend", "abacus"],
             "there is no backend 'abacus': use one of numpy, reference"),
-        (["M", "--wrong"], "unrecognized arguments: --wrong"),
+        (["M", "--wrong"], "there is no option --wrong"),
         ([], "no file is given: write rax-run FILE[:ENTRY]"),
     ],
 )  # fmt: skip

@@ -15,7 +15,8 @@ from typing import Any, cast
 import msgpack
 import numpy as np
 
-from rax.format.files import encode, load
+from rax.format.files import load
+from rax.format.saving import encode
 from rax.ir.dims import dim
 from rax.ir.graph import Graph
 from rax.ir.node import constant, new_input

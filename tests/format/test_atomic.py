@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rax.format.atomic import PREFIX, SUFFIX, replacing
-from rax.format.files import save
+from rax.format.saving import save
 from rax.ir.errors import RaxError
 from tests.format.build import small, stored, to_bytes
 from tests.format.saving import leftovers

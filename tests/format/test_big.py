@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import rax
-from rax.format.files import describe
+from rax.format.describing import describe
 from rax.format.limits import MAX_SEGMENT_BYTES
 from rax.format.threads import THREADED_BYTES
 from rax.ir.errors import FormatError

@@ -20,9 +20,11 @@ import numpy as np
 import pytest
 
 import rax
-from rax.format.container import lay_out
+from rax.format.describing import describe
 from rax.format.encode import ProgramWriter
-from rax.format.files import describe, load, save
+from rax.format.files import load
+from rax.format.layout import lay_out
+from rax.format.saving import save
 from rax.ir.dims import dim
 from rax.ir.errors import FormatError
 from rax.ir.graph import Graph
@@ -324,7 +326,8 @@ def test_a_process_that_only_loads(tmp_path: Path) -> None:
 def test_saving_does_not_copy_tensors(tmp_path: Path) -> None:
     code = f"""
 import resource, numpy as np
-from rax.format.files import load, save
+from rax.format.files import load
+from rax.format.saving import save
 from rax.ir.graph import Graph
 from rax.ir.node import constant
 from rax.ops.arrays import mapped_literal

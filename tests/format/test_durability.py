@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from rax.format.atomic import replacing
-from rax.format.files import load, save
+from rax.format.files import load
+from rax.format.saving import save
 from tests.format.build import small, stored, to_bytes
 from tests.format.saving import leftovers, programs
 

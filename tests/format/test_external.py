@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import rax
-from rax.format.files import describe
+from rax.format.describing import describe
 from rax.ir.errors import FormatError, RaxError
 from rax.ir.types import DTYPES
 from rax.ops.arrays import Array, literal, numpy_dtype

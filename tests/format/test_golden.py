@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from rax.format.files import describe, load, save
+from rax.format.describing import describe
+from rax.format.files import load
+from rax.format.saving import save
 from rax.format.versions import newest
 from rax.ir.text.program_parser import parse
 from rax.ops import registry

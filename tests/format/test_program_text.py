@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rax
-from rax.format.files import load, save
+from rax.format.files import load
+from rax.format.saving import save
 from rax.format.versions import newest
 from rax.ir import dims
 from rax.ir.dims import Size

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rax.format import limits
-from rax.format.files import describe, load
+from rax.format.describing import describe
+from rax.format.files import load
 from rax.ir.errors import FormatError
 from rax.ir.program import Program
 from tests.format.build import changed, from_bytes, small, split, stored, to_bytes

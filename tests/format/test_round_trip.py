@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import rax
-from rax.format.files import load, save
+from rax.format.files import load
+from rax.format.saving import save
 from rax.ir.dims import dim
 from rax.ir.errors import FormatError, TypeInferenceError
 from rax.ir.graph import Graph

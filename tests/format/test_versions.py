@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from rax.format import versions
-from rax.format.files import describe, load, save
+from rax.format.describing import describe
+from rax.format.files import load
+from rax.format.saving import save
 from rax.ir.errors import FormatError
 from rax.ir.graph import Graph
 from rax.ir.node import Value, new_input

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rax.format.files import load, save
+from rax.format.files import load
+from rax.format.saving import save
 from rax.ir.errors import FormatError
 from tests.format.build import as_json, changed, small, split, to_bytes
 from tests.format.computed import COMPUTED

@@ -19,7 +19,7 @@ from rax.ir.op import REGISTRY, Op
 from rax.ir.text.graph_parser import parse_graph
 from rax.ir.text.graph_printer import print_graph
 from rax.ops.composites import UserComposite
-from rax.passes.pipeline import optimise
+from rax.passes.optimise import optimise
 from rax.runtime.backends.numpy import NumpyBackend, table
 from rax.runtime.planning import make_plan
 from tests.ops import laws

@@ -10,7 +10,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import NoReturn
 
-from rax.format.files import describe, load
+from rax.format.describing import describe
+from rax.format.files import load
 from rax.ir.errors import FormatError
 from tests.format.build import to_bytes
 from tests.format.page import CODES

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rax.format.files import describe, encode, load
+from rax.format.describing import describe
+from rax.format.files import load
+from rax.format.saving import encode
 from rax.ir.errors import FormatError
 from tests.fuzz.costly import COSTLY
 from tests.fuzz.examine import LOADS, checked, limits

@@ -18,7 +18,8 @@ import numpy as np
 import rax
 import rax.numpy as rnp
 from rax.cli import ops
-from rax.format.files import load, save
+from rax.format.files import load
+from rax.format.saving import save
 from rax.ir.graph import Graph
 from rax.ir.node import Literal, Value, constant, new_input
 from rax.ir.program import Example, Program

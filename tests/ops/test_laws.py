@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rax.format.files import load, save
+from rax.format.files import load
+from rax.format.saving import save
 from rax.ir.errors import DerivativeError, TypeInferenceError
 from rax.ir.graph import Graph
 from rax.ir.op import REGISTRY, Op, missing_slots

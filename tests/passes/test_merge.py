@@ -14,7 +14,8 @@ import rax.numpy as rnp
 from rax.ir.graph import Graph
 from rax.ir.op import held_graphs
 from rax.ir.verify import verify
-from rax.passes.pipeline import DEFAULT, optimise
+from rax.passes.optimise import optimise
+from rax.passes.whole import DEFAULT
 from rax.runtime.reference import evaluate_graph
 
 F64 = "float64"

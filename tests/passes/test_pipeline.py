@@ -27,7 +27,8 @@ from rax.ops.scan import Scan
 from rax.ops.shape import Reshape
 from rax.ops.trigonometric import sin
 from rax.passes.decompose import decompose
-from rax.passes.pipeline import Pipeline, optimise
+from rax.passes.optimise import optimise
+from rax.passes.pipeline import Pipeline
 from rax.passes.rule import ROUNDS, Found, Fuel, Rewrite, Rule
 
 ONE = scalar(1, float32)
@@ -144,7 +145,7 @@ def test_check_verifies_after_each_pass(monkeypatch: pytest.MonkeyPatch) -> None
     fine = Rewrite("fine", ())
     broken = Rewrite("broken", (Rule("smuggle", Negative, _smuggled, ()),))
     graph = Graph((X,), (sin(negative(X)),))
-    pipeline = Pipeline((fine, fine._replace(name="fine too"), broken))
+    pipeline = Pipeline((fine, fine.replaced(name="fine too"), broken))
     monkeypatch.delenv("RAX_CHECK", raising=False)
     pipeline.run(graph)
     monkeypatch.setenv("RAX_CHECK", "1")

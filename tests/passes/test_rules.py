@@ -24,8 +24,9 @@ from rax.ops.indexing import Gather
 from rax.ops.reduction import Mean
 from rax.ops.selection import Cast, where
 from rax.ops.shape import Reshape, Slice
-from rax.passes.pipeline import SIMPLIFY, optimise
+from rax.passes.optimise import optimise
 from rax.passes.rule import Example, Fuel, Rewrite, Rule
+from rax.passes.whole import SIMPLIFY
 from rax.runtime.reference import evaluate_graph
 
 RULES = SIMPLIFY.rules

@@ -15,7 +15,7 @@ from rax.ir import dims
 from rax.ir.graph import Graph
 from rax.ir.verify import verify
 from rax.ops.arrays import Array, numpy_dtype
-from rax.passes.pipeline import optimise
+from rax.passes.optimise import optimise
 from rax.runtime.backends import find_backend
 from rax.runtime.planning import make_plan
 from rax.runtime.reference import evaluate_graph

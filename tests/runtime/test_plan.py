@@ -9,7 +9,6 @@ from rax.ir.errors import ShapeError
 from rax.ir.graph import Graph
 from rax.ir.node import new_input
 from rax.ir.types import float32, int32, tensor_type
-from rax.ops.activations import relu
 from rax.ops.algebra import add, broadcast_to
 from rax.ops.arrays import scalar
 from rax.ops.broadcasting import Sum
@@ -19,6 +18,7 @@ from rax.ops.control import Cond
 from rax.ops.elementwise import multiply
 from rax.ops.normalization import LayerNorm, Softmax
 from rax.ops.reduction import LogSumExp
+from rax.ops.relu import relu
 from rax.ops.scan import Scan
 from rax.ops.shape import permute_dims, reshape
 from rax.ops.trigonometric import tanh

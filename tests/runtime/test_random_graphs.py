@@ -12,7 +12,6 @@ from rax.ir.errors import TypeInferenceError
 from rax.ir.graph import Graph
 from rax.ir.node import Value, new_input
 from rax.ir.types import TensorType, float32, tensor_type
-from rax.ops.activations import relu
 from rax.ops.algebra import add, broadcast_to
 from rax.ops.arithmetic import abs_, maximum, minimum, square
 from rax.ops.arrays import Array, scalar
@@ -24,6 +23,7 @@ from rax.ops.elementwise import multiply, negative, subtract
 from rax.ops.indexing import Gather
 from rax.ops.normalization import Softmax
 from rax.ops.reduction import Max, Mean
+from rax.ops.relu import relu
 from rax.ops.selection import stop_gradient, where
 from rax.ops.shape import Concat, Flip, pad, permute_dims, reshape, slice_axis
 from rax.ops.sorting import Sort

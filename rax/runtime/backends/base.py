@@ -10,7 +10,7 @@ from rax.ir.graph import Graph
 from rax.ir.op import Op
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array
-from rax.passes.pipeline import optimise
+from rax.passes.optimise import optimise
 from rax.runtime.plan import Plan, Step
 from rax.runtime.reference import evaluate_graph, run_reference
 

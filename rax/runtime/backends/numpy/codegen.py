@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any, cast
 
 import numpy as np
 
 from rax.ir.errors import ExecutionError
+from rax.ir.record import Record
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array
 from rax.runtime.backends.base import Run
@@ -114,13 +114,12 @@ def _nbytes(type: TensorType) -> int:
     return type.nbytes.__index__()
 
 
-@dataclass(slots=True)
-class _Chunk:
+class _Chunk(Record):
     """The text of one function, and what its parameters are bound to."""
 
     lines: list[str]
-    bound: dict[int, str] = field(default_factory=dict[int, str])
-    objects: list[Any] = field(default_factory=list[Any])
+    bound: dict[int, str]
+    objects: list[Any]
 
     def name(self, item: Any) -> str:
         """The parameter that stands for an object; the object is kept, so its id stays its own."""
@@ -168,7 +167,7 @@ class _Emitter:
     def emit(self) -> list[Run]:
         plan = self._plan
         entry = [self._take(value) for value in plan.inputs]
-        chunk = _Chunk([self._entrance(entry)])
+        chunk = _Chunk([self._entrance(entry)], {}, [])
         if self._timed and not self._steps:  # the round of a loop whose body has no step
             chunk.lines.append(f"{chunk.name(check_time)}()")
         for value in plan.inputs:
@@ -180,7 +179,7 @@ class _Emitter:
                 live = list(self._slots.values())
                 chunk.lines.append(f"return [{_names(live)}]")
                 chunks.append(chunk.function())
-                chunk = _Chunk([self._entrance(live)])
+                chunk = _Chunk([self._entrance(live)], {}, [])
             chunk.lines.append(self._statement(chunk, index, step, kernel))
         chunk.lines.append(f"return [{', '.join(self._results(chunk))}]")
         return [*chunks, chunk.function()]

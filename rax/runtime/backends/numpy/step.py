@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rax.ir.late import late
 from rax.ir.types import TensorType
-from rax.runtime.backends.numpy.fuse import Group
 from rax.runtime.backends.numpy.kernel import Kernel
 from rax.runtime.backends.numpy.movement import copying_reshape
 from rax.runtime.backends.numpy.table import find_kernel
 from rax.runtime.plan import Step
+
+_group = late("rax.runtime.backends.numpy.fuse", "Group")  # with its threads, for plans that have groups
 
 
 def step_kernel(step: Step, types: Sequence[TensorType]) -> Kernel:
@@ -20,7 +22,7 @@ def step_kernel(step: Step, types: Sequence[TensorType]) -> Kernel:
         types: of the plan's values.
     """
     if step.members:
-        return Group(step, types)
+        return _group(step, types)
     operands = tuple([types[operand] for operand in step.operands])
     copying = step.op.name == "reshape" and not step.view
     return (copying_reshape if copying else find_kernel)(step.op, operands)

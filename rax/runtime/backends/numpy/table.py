@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rax.ir.late import late
 from rax.ir.op import Op
 from rax.ir.types import float32
 from rax.runtime.backends.numpy.contraction import CONTRACTION
@@ -15,9 +16,14 @@ from rax.runtime.backends.numpy.indexing import INDEXING, scatters
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, reference_kernel
 from rax.runtime.backends.numpy.movement import MOVEMENT
 from rax.runtime.backends.numpy.reduction import REDUCTION
-from rax.runtime.backends.numpy.window import WINDOW
 
-KERNELS: dict[str, Factory] = {**ELEMENTWISE, **MOVEMENT, **REDUCTION, **CONTRACTION, **INDEXING, **WINDOW}
+# Few graphs have windows, and the module imports the operations.
+_WINDOW: dict[str, Factory] = {
+    "conv": late("rax.runtime.backends.numpy.window", "make_conv"),
+    "sliding_windows": late("rax.runtime.backends.numpy.window", "make_sliding_windows"),
+    "fold_windows": late("rax.runtime.backends.numpy.window", "make_fold_windows"),
+}
+KERNELS: dict[str, Factory] = {**ELEMENTWISE, **MOVEMENT, **REDUCTION, **CONTRACTION, **INDEXING, **_WINDOW}
 
 
 def _always(op: Any, types: Types) -> bool:

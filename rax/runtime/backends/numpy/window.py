@@ -10,7 +10,7 @@ import numpy as np
 from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.ops.shape import Pad
 from rax.ops.window import spread
-from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half
+from rax.runtime.backends.numpy.kernel import Kernel, Types, is_half
 from rax.runtime.backends.numpy.movement import itself, padding
 from rax.runtime.layout import windows_lie_first
 
@@ -33,7 +33,8 @@ def _windows(
     return np.lib.stride_tricks.as_strided(x, (*x.shape[:lead], *window, *out), strides, writeable=writeable)
 
 
-def _conv(op: Any, types: Types) -> Kernel | None:
+def make_conv(op: Any, types: Types) -> Kernel | None:
+    """The kernel of a convolution."""
     x, weights = types
     if is_half(x.dtype) or 0 in (*x.shape, *weights.shape):
         return None
@@ -137,7 +138,8 @@ def _padder(op: Any, types: Types) -> Kernel:
     return padding(Pad(low, high, (0, 0, *spacing)), types[:1])
 
 
-def _sliding_windows(op: Any, types: Types) -> Kernel | None:
+def make_sliding_windows(op: Any, types: Types) -> Kernel | None:
+    """The kernel of windows over an array."""
     (x,) = types
     (result,) = op.infer(x)
     shape, lead = concrete(result.shape), x.ndim - len(op.window)
@@ -157,7 +159,8 @@ def _sliding_windows(op: Any, types: Types) -> Kernel | None:
     return sliding_windows
 
 
-def _fold_windows(op: Any, types: Types) -> Kernel | None:
+def make_fold_windows(op: Any, types: Types) -> Kernel | None:
+    """The kernel that adds windows up."""
     """Every element of the windows added where it came from; all in one sweep where windows do not overlap."""
     (x,) = types
     (result,) = op.infer(x)
@@ -182,6 +185,3 @@ def _fold_windows(op: Any, types: Types) -> Kernel | None:
         return total
 
     return fold_windows
-
-
-WINDOW: dict[str, Factory] = {"conv": _conv, "sliding_windows": _sliding_windows, "fold_windows": _fold_windows}

@@ -1,0 +1,62 @@
+"""How amounts of memory and time are written on a command line."""
+
+from __future__ import annotations
+
+import math
+
+_BYTES = {
+    "": 1,
+    "b": 1,
+    **{f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)},
+    **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)},
+}
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+MOST_SECONDS = 2.0**33
+"""More than any lock waits for: some 270 years."""
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes, with KB, MB, GB, TB for powers of 1000 and KiB, MiB, GiB, TiB for powers of 1024.
+
+    Raises:
+        ValueError: it is none.
+
+    Example:
+        >>> parse_bytes("512MiB"), parse_bytes("1.5 GB"), parse_bytes("4096")
+        (536870912, 1500000000, 4096)
+    """
+    digits, unit = _split(text)
+    whole, _, part = digits.partition(".")
+    if not _is_number(digits) or unit not in _BYTES:
+        raise ValueError(f"{text!r} is no amount of memory: write 512MiB, 2GB or a number of bytes")
+    return int(whole or "0") * _BYTES[unit] + int(part or "0") * _BYTES[unit] // 10 ** len(part)
+
+
+def parse_seconds(text: str) -> float:
+    """A number of seconds, or of what stands behind it: ms, s, min or h.
+
+    Raises:
+        ValueError: it is none.
+
+    Example:
+        >>> parse_seconds("10"), parse_seconds("500ms"), parse_seconds("2min")
+        (10.0, 0.5, 120.0)
+    """
+    digits, unit = _split(text)
+    seconds = float(digits) * _SECONDS[unit] if _is_number(digits) and unit in _SECONDS else math.nan
+    if not 0 < seconds <= MOST_SECONDS:
+        raise ValueError(f"{text!r} is no length of time: write 10, 500ms or 2min")
+    return seconds
+
+
+def _split(text: str) -> tuple[str, str]:
+    """What stands before the letters at the end, and those, small."""
+    text = text.strip()
+    digits = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    return digits.rstrip(), text[len(digits) :].lower()
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is digits, with at most a point before the last of them."""
+    whole, point, part = text.partition(".")
+    return f"{whole}{part}".isdecimal() and text.isascii() and (not point or bool(part))

@@ -1,0 +1,10 @@
+"""The rules for graphs without loops and choices."""
+
+from __future__ import annotations
+
+from rax.passes.canonical import CANONICAL
+from rax.passes.fold import folded
+from rax.passes.rule import Rewrite
+
+# One sweep for all rules, since each makes room for the others.
+STRAIGHT = Rewrite("simplify", (*CANONICAL, folded))

@@ -1,0 +1,18 @@
+"""The passes for graphs with loops and choices, whose rules import the operations that hold graphs."""
+
+from __future__ import annotations
+
+from rax.ir.graph import Graph
+from rax.passes.control import CONTROL, PAIRS
+from rax.passes.merge import Merge
+from rax.passes.pipeline import Pipeline
+from rax.passes.rule import Rewrite
+from rax.passes.straight import STRAIGHT
+
+SIMPLIFY = Rewrite("simplify", (*CONTROL, *STRAIGHT.rules))
+DEFAULT = Pipeline((SIMPLIFY, Merge(PAIRS, SIMPLIFY)))
+
+
+def optimise_whole(graph: Graph) -> Graph:
+    """The graph after every pass there is."""
+    return DEFAULT.run(graph)
