@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from rax.ir.op import Op
-from rax.ir.types import TensorType
+from rax.ir.types import TensorType, bool_
+from rax.runtime.arena import Arena, Life, aligned, place
 from rax.runtime.grouping import group_program, grouped
 from rax.runtime.order import lower_orders
-from rax.runtime.plan import Plan, Skeleton, Step, Structure, are_static
+from rax.runtime.plan import Plan, Skeleton, Step, Structure, are_static, copied_outputs
 
 Able = Callable[[Op, tuple[TensorType, ...]], bool]
 """Whether a backend can do something with an operation on such operands."""
@@ -20,11 +22,13 @@ class Arranger:
     Args:
         writes: see :func:`rax.runtime.planning.make_plan`.
         fuses: see there.
+        places: see there.
     """
 
-    def __init__(self, writes: Able | None, fuses: Able | None) -> None:
+    def __init__(self, writes: Able | None, fuses: Able | None, places: Able | None) -> None:
         self._writes = writes
         self._fuses = fuses
+        self._places = places
 
     def __call__(
         self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
@@ -58,9 +62,10 @@ class Arranger:
         for value, root in enumerate(skeleton.roots):
             deaths[root] = max(deaths[root], deaths[value], last[value])
         external = frozenset((*skeleton.inputs, *skeleton.constants))
+        kept = external - skeleton.donated
         buffers = list(skeleton.roots)
         if self._writes is not None:
-            _Overwriter(skeleton, self._writes, types, external, deaths).apply(arranged, buffers)
+            _Overwriter(skeleton, self._writes, types, kept, deaths).apply(arranged, buffers)
         for step in arranged:
             if step.members:
                 able = [
@@ -72,9 +77,13 @@ class Arranger:
         for value, root in enumerate(buffers):
             if value == root and value not in external and 0 <= deaths[value] < len(arranged):
                 dying[deaths[value]].append(value)
+        arena = None
+        if self._places is not None and are_static(types):
+            arena = _Placer(skeleton, self._places, types, buffers, deaths, kept).arena(arranged)
         structure = Structure(
-            skeleton.inputs, skeleton.outputs, skeleton.constants, buffers, last, external, deaths, dying, skeleton
-        )
+            skeleton.inputs, skeleton.outputs, skeleton.constants, buffers, last, external, kept, arena, deaths, dying,
+            skeleton,
+        )  # fmt: skip
         return Plan(skeleton.graph, dim_values, tuple(arranged), types, structure)
 
 
@@ -82,12 +91,12 @@ class _Overwriter:
     """Lets results take the place of operands that die."""
 
     def __init__(
-        self, skeleton: Skeleton, writes: Able, types: Sequence[TensorType], external: frozenset[int], deaths: list[int]
+        self, skeleton: Skeleton, writes: Able, types: Sequence[TensorType], kept: frozenset[int], deaths: list[int]
     ) -> None:
         self._skeleton = skeleton
         self._writes = writes
         self._types = types
-        self._external = external
+        self._kept = kept
         self._deaths = deaths
         self._before = list(deaths)
 
@@ -107,9 +116,10 @@ class _Overwriter:
             return None
         (result,) = step.results
         roots = self._skeleton.roots
-        for value in step.operands:
+        given = self._skeleton.donated
+        for value in sorted(step.operands, key=lambda value: value not in given) if given else step.operands:
             root = roots[value]
-            if root in self._external or value in self._skeleton.parts or not self._skeleton.dense[value]:
+            if root in self._kept or value in self._skeleton.parts or not self._skeleton.dense[value]:
                 continue
             type = self._types[value]
             if type != self._types[result] or type.ndim == 0 or self._before[root] != index:
@@ -119,3 +129,96 @@ class _Overwriter:
             able = step.members or self._writes(step.op, tuple([self._types[operand] for operand in step.operands]))
             return value if able else None
         return None
+
+
+def spare_types(step: Step, types: Sequence[TensorType]) -> list[TensorType]:
+    """What a loop needs beside its results: whether it goes on, and each carry once more.
+
+    A round reads the carries in one place and writes them in the other.
+    """
+    op: Any = step.op
+    if op.name == "scan":
+        return [types[value] for value in step.results[: op.num_carry]]
+    if op.name == "while_loop":
+        return [TensorType(bool_, ()), *[types[value] for value in step.results]]
+    return []
+
+
+class _Placer:
+    """Gives the buffers of a plan their places in an arena."""
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        places: Able,
+        types: Sequence[TensorType],
+        buffers: Sequence[int],
+        deaths: Sequence[int],
+        kept: frozenset[int],
+    ) -> None:
+        self._skeleton = skeleton
+        self._places = places
+        self._types = types
+        self._buffers = buffers
+        self._deaths = deaths
+        self._kept = kept
+        self._lives: list[Life] = []
+        self._blocks: dict[int, int] = {}
+        self._values: dict[int, int] = {}
+        self._fresh: set[int] = set()
+        self._given: set[int] = set()
+
+    def arena(self, steps: Sequence[Step]) -> Arena:
+        """The places of all buffers, in a plan whose steps have their last form."""
+        wanted = self._wanted()
+        self._given = {root for root in wanted if root is not None} if self._skeleton.nested else set()
+        returned = set() if self._skeleton.nested else {root for root in wanted if root is not None}
+        able_roots: set[int] = set()
+        for index, step in enumerate(steps):
+            able = not step.view and self._able(step)
+            for value in step.results:
+                if self._buffers[value] == value:
+                    self._sort_out(value, index, able=able, returned=value in returned)
+                    if able:
+                        able_roots.add(value)
+            if step.nested:
+                self._blocks[index] = len(self._lives)
+                self._lives.append((self._block_bytes(step), index, index))
+        offsets, nbytes = place(self._lives)
+        given = tuple([root in able_roots for root in wanted]) if self._skeleton.nested else ()
+        return Arena(
+            {value: offsets[row] for value, row in self._values.items()},
+            {index: (offsets[row], self._lives[row][0]) for index, row in self._blocks.items()},
+            given, frozenset(self._fresh), nbytes,
+        )  # fmt: skip
+
+    def _able(self, step: Step) -> bool:
+        """Whether the results can be written where they are due."""
+        if step.nested or step.members:
+            return True
+        operands = tuple([self._types[operand] for operand in step.operands])
+        return len(step.results) == 1 and self._places(step.op, operands)
+
+    def _sort_out(self, value: int, index: int, *, able: bool, returned: bool) -> None:
+        if able and value in self._given:
+            return
+        if able and not returned:
+            self._values[value] = len(self._lives)
+            self._lives.append((self._types[value].nbytes.__index__(), index, self._deaths[value]))
+        else:
+            self._fresh.add(value)
+
+    def _wanted(self) -> list[int | None]:
+        """For each output the buffer that is its alone, if it has one, and in a nested graph looks just like it."""
+        skeleton, types = self._skeleton, self._types
+        copies = copied_outputs(skeleton.outputs, types, self._buffers, self._kept)
+        found: list[int | None] = []
+        for value, copied in zip(skeleton.outputs, copies, strict=True):
+            root = self._buffers[value]
+            alike = skeleton.roots[value] == value and types[root] == types[value]
+            found.append(None if copied or (skeleton.nested and not alike) else root)
+        return found
+
+    def _block_bytes(self, step: Step) -> int:
+        spare = sum([aligned(type.nbytes.__index__()) for type in spare_types(step, self._types)])
+        return spare + max([plan.arena.nbytes if plan.arena is not None else 0 for plan in step.nested])

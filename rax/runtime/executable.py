@@ -32,7 +32,8 @@ class Specialised:
     """A planned graph and what runs it, for the sizes it was last run with."""
 
     def __init__(self, graph: Graph, backend: Backend) -> None:
-        self.plan = make_plan(backend.prepare(graph), backend.takes, backend.writes, backend.fuses)
+        places = backend.places if backend.has_arena else None
+        self.plan = make_plan(backend.prepare(graph), backend.takes, backend.writes, backend.fuses, places)
         self.dim_names = self.plan.dim_names
         self._backend = backend
         self._plans = Cache[tuple[int, ...], Plan](KEPT_SIZES)

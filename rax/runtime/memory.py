@@ -52,7 +52,7 @@ def _place(plan: Plan, limit: int) -> tuple[str, str]:
     """The first step at which a plan goes over, within the loops that lead to it, and where it was written."""
     loops: list[str] = []
     while True:
-        live = [size.__index__() for size in plan.live_bytes()]
+        live = [size.__index__() for size in plan.held_bytes()]
         index = next(index for index, held in enumerate(live) if held > limit)
         if index == len(plan.steps):
             return "; within ".join(["more at the end, for the copies that are returned", *loops]), ""

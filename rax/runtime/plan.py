@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 
 from rax.ir import dims
 from rax.ir.dims import Size
@@ -20,6 +21,7 @@ from rax.ir.op import Op
 from rax.ir.record import Record
 from rax.ir.trail import Origin
 from rax.ir.types import TensorType
+from rax.runtime.arena import ALIGNMENT, Arena, aligned
 from rax.runtime.reference import failure
 
 
@@ -63,11 +65,16 @@ class Plan:
     A result is written over an operand that no one reads later, where the backend can, and then
     lives in that operand's buffer.
 
-    Bytes count what a run allocates: results of operations, outputs included, and what the
+    Once all sizes are known, and the backend can write results where it is told, the buffers lie in
+    one arena, which a run holds from its start to its end; those of the graphs that a loop runs lie
+    within it. What is returned is allocated on its own, as is what the backend's kernels allocate themselves.
+
+    Bytes count what a run allocates: the arena, outputs, the results of other kernels, and what the
     graphs they run allocate. Inputs, which the caller owns, and constants do not count. Nor does
     the scratch memory of one operation, where that is in the order of its operands and results; what
     a conv pads and lays out counts, and the copy of an operand that a broadcast has stretched.
-    Inputs are taken to be C-contiguous.
+    Inputs are taken to be C-contiguous. The peak of symbolic sizes is that without an arena: it leaves out
+    the gaps between buffers, that outputs do not lie in the arena, and a loop's second buffers of its carries.
 
     Attributes:
         graph: the graph planned.
@@ -79,6 +86,7 @@ class Plan:
         constants: the values that are data of the graph.
         buffers: for each value the value whose buffer it lives in; itself if it owns one.
         last_reads: for each value the last step that reads it; ``len(steps)`` for an output.
+        arena: where the buffers lie; None where sizes are symbolic or the backend allocates every result.
 
     Example:
         >>> from rax.ir.node import new_input
@@ -109,6 +117,12 @@ class Plan:
         self.constants = structure.constants
         self.buffers = structure.buffers
         self.last_reads = structure.last_reads
+        self.arena = structure.arena
+
+    @property
+    def is_dense(self) -> Sequence[bool]:
+        """For each value whether it is C-contiguous."""
+        return self._structure.skeleton.dense
 
     @property
     def dim_names(self) -> tuple[str, ...]:
@@ -168,6 +182,8 @@ class Plan:
             >>> make_plan(Graph([x], [add(x, x)])).peak
             dim('16*batch')
         """
+        if self.arena is not None:
+            return self.peak_bytes
         highest: list[Size] = []
         for live in dict.fromkeys(self.live_bytes()):
             if not any(dims.at_least(other, live) for other in highest):
@@ -177,8 +193,45 @@ class Plan:
             total = dims.maximum(total, live)
         return total
 
+    def held_bytes(self) -> list[Size]:
+        """The bytes that are needed to come past each step, and past the end; the most of all is the peak."""
+        arena = self.arena
+        if arena is None:
+            return self.live_bytes()
+        tops = [0] * (len(self.steps) + 1)
+        for index, step in enumerate(self.steps):
+            begins = [(arena.offsets[value], self._bytes(value)) for value in step.results if value in arena.offsets]
+            if index in arena.blocks:
+                begins.append(arena.blocks[index])
+            tops[index] = max([begin + aligned(size.__index__()) for begin, size in begins], default=0)
+        return [
+            self._slack + top + fresh
+            for top, fresh in zip(accumulate(tops, max), accumulate(self.fresh_bytes(), max), strict=True)
+        ]
+
+    @property
+    def _slack(self) -> int:
+        """What it may take for an arena to begin where it should; one within another does."""
+        nested = self._structure.skeleton.nested
+        return ALIGNMENT if self.arena is not None and self.arena.nbytes and not nested else 0
+
+    def fresh_bytes(self) -> list[int]:
+        """The bytes held outside the arena while each step runs, and at the end; all sizes are known."""
+        arena = self.arena
+        assert arena is not None
+        rows: list[int] = []
+        live = 0
+        for step, dying in zip(self.steps, self._structure.dying, strict=True):
+            live += sum([self.types[value].nbytes.__index__() for value in step.results if value in arena.fresh])
+            rows.append(live + max([step.scratch.__index__(), *[max(plan.fresh_bytes()) for plan in step.nested]]))
+            live -= sum([self.types[value].nbytes.__index__() for value in dying if value in arena.fresh])
+        copies = 0 if self._structure.skeleton.nested else self._copied_bytes().__index__()
+        return [*rows, live + copies]
+
     def live_bytes(self) -> list[Size]:
-        """The bytes held while each step runs, and last those of the outputs."""
+        """The bytes held while each step runs, and last those of the outputs; the arena counts all the time."""
+        if self.arena is not None:
+            return [self._slack + self.arena.nbytes + fresh for fresh in self.fresh_bytes()]
         sizes = [self._bytes(value) for value in range(len(self.types))]
         rows: list[Size] = []
         live: Size = 0
@@ -194,9 +247,13 @@ class Plan:
             rows.append(live + scratch)
             for value in dying:
                 live = live - sizes[value]
+        return [*rows, live + self._copied_bytes()]
+
+    def _copied_bytes(self) -> Size:
+        copies: Size = 0
         for value, copied in zip(self.outputs, self.output_copies, strict=True):
-            live = live + self.types[value].nbytes if copied else live
-        return [*rows, live]
+            copies = copies + self.types[value].nbytes if copied else copies
+        return copies
 
     def _bytes(self, value: int) -> Size:
         owns = self.buffers[value] == value and value not in self._structure.external
@@ -205,24 +262,21 @@ class Plan:
     @property
     def output_copies(self) -> list[bool]:
         """Which outputs are copied at the end, since their memory is not theirs alone."""
-        taken: set[int] = set()
-        copies: list[bool] = []
-        for value in self.outputs:
-            root = self.buffers[value]
-            part = self.types[root].size != self.types[value].size
-            copies.append(part or root in taken or root in self._structure.external)
-            taken.add(root)
-        return copies
+        return copied_outputs(self.outputs, self.types, self.buffers, self._structure.kept)
 
     def __str__(self) -> str:
         given = ", ".join(f"{name} = {size}" for name, size in self.dim_values.items())
         lines = [f"{len(self.steps)} steps{' with ' + given if given else ''}, peak {_amount(self.peak)}"]
+        if self.arena is not None and self.arena.nbytes:
+            lines[0] += f", of which {_amount(self.arena.nbytes)} are an arena"
         live = self.live_bytes()
         rows: list[tuple[str, ...]] = [("step", "operation", "result", "buffer", "life", "held")]
         for index, step in enumerate(self.steps):
             for value in step.results:
                 root = self.buffers[value]
                 where = _amount(self._bytes(value)) if root == value else f"in %{root}"
+                if self.arena is not None and value in self.arena.offsets:
+                    where += f" at {self.arena.offsets[value]:,}"
                 ends = self._structure.deaths[root]
                 end = "end" if ends == len(self.steps) else str(ends)
                 operands = ", ".join(f"%{operand}" for operand in step.operands)
@@ -244,6 +298,8 @@ class Skeleton(Record):
         roots: for each value the value that it is a view of; itself if of none.
         dense: which values are C-contiguous.
         parts: the views that do not show each element of their buffer once.
+        nested: whether the graph is that of a loop or choice.
+        donated: the inputs whose memory a run may write over.
         arrange: what puts the steps in their last form, and shares out the buffers.
     """
 
@@ -254,6 +310,8 @@ class Skeleton(Record):
     roots: list[int]
     dense: list[bool]
     parts: set[int]
+    nested: bool
+    donated: frozenset[int]
     arrange: Arrange
 
 
@@ -267,6 +325,8 @@ class Structure(Record):
         buffers: see :class:`Plan`.
         last_reads: see :class:`Plan`.
         external: the values whose memory a run does not allocate.
+        kept: those of them that it may not write over.
+        arena: see :class:`Plan`.
         deaths: for each value that owns a buffer, the last step that reads the buffer.
         dying: for each step the values whose buffers die after it.
         skeleton: what it was made from.
@@ -278,6 +338,8 @@ class Structure(Record):
     buffers: list[int]
     last_reads: list[int]
     external: frozenset[int]
+    kept: frozenset[int]
+    arena: Arena | None
     deaths: list[int]
     dying: list[list[int]]
     skeleton: Skeleton
@@ -285,6 +347,19 @@ class Structure(Record):
 
 Arrange = Callable[[Skeleton, Mapping[str, int], Sequence[Step], Sequence[TensorType]], Plan]
 """From the sizes filled in, and steps in the order of the graph, to a plan."""
+
+
+def copied_outputs(
+    outputs: Sequence[int], types: Sequence[TensorType], buffers: Sequence[int], kept: frozenset[int]
+) -> list[bool]:
+    """For each output whether it is copied at the end; ``kept`` are the buffers that are not a run's to give away."""
+    taken: set[int] = set()
+    copies: list[bool] = []
+    for value in outputs:
+        root = buffers[value]
+        copies.append(types[root].size != types[value].size or root in taken or root in kept)
+        taken.add(root)
+    return copies
 
 
 def are_static(types: Sequence[TensorType]) -> bool:

@@ -39,7 +39,12 @@ _BODIES = {"checkpoint": "body", "custom_jvp": "primal", "custom_vjp": "primal"}
 
 
 def make_plan(
-    graph: Graph, takes: Callable[[Op], bool] | None = None, writes: Able | None = None, fuses: Able | None = None
+    graph: Graph,
+    takes: Callable[[Op], bool] | None = None,
+    writes: Able | None = None,
+    fuses: Able | None = None,
+    places: Able | None = None,
+    donated: Sequence[int] = (),
 ) -> Plan:
     """Plan a graph.
 
@@ -49,15 +54,20 @@ def make_plan(
             the others are planned in their place.
         writes: whether it can write the result over any operand of its type; by default it never can.
         fuses: whether it can run the operation block by block, in a group; by default it never can.
+        places: whether it can write the result into memory it is given; by default it never can, and
+            there is no arena.
+        donated: the positions of the inputs whose memory a run may write over.
     """
-    return _plan_of(graph, takes or (lambda op: False), Arranger(writes, fuses))
+    return _plan_of(graph, takes or (lambda op: False), Arranger(writes, fuses, places), donated)
 
 
-def _plan_of(graph: Graph, takes: Callable[[Op], bool], arrange: Arrange) -> Plan:
+def _plan_of(
+    graph: Graph, takes: Callable[[Op], bool], arrange: Arrange, donated: Sequence[int] = (), *, nested: bool = False
+) -> Plan:
     builder = _Builder(takes, arrange)
     inputs = tuple(builder.new(type) for type in graph.in_types)
     outputs = builder.run(graph, inputs, NOWHERE)
-    return builder.finish(graph, inputs, outputs)
+    return builder.finish(graph, inputs, outputs, frozenset([inputs[place] for place in donated]), nested=nested)
 
 
 class _Builder:
@@ -122,7 +132,11 @@ class _Builder:
         if view and (operands[0] in self._parts or op.name not in _WHOLE_VIEWS):
             self._parts.update(results)
         runs = op.holds_graphs and not isinstance(op, Composite)  # which a backend takes whole, or not at all
-        nested = tuple([_plan_of(graph, self._takes, self._arrange) for graph in graphs_run(op)]) if runs else ()
+        nested = (
+            tuple([_plan_of(graph, self._takes, self._arrange, nested=True) for graph in graphs_run(op)])
+            if runs
+            else ()
+        )
         scratch = 0 if view or op.holds_graphs else self._scratch(op, operands, types)
         self._steps.append(Step(op, operands, results, origin, view, None, nested, scratch))
         return results
@@ -150,9 +164,19 @@ class _Builder:
                 total = total + type.size * (float32.itemsize if half else type.dtype.itemsize)
         return total
 
-    def finish(self, graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Plan:
+    def finish(
+        self,
+        graph: Graph,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+        donated: frozenset[int],
+        *,
+        nested: bool,
+    ) -> Plan:
         constants = {number: cast("Constant", node.op).literal for node, number in self._constants.items()}
-        skeleton = Skeleton(graph, inputs, outputs, constants, self._buffers, self._dense, self._parts, self._arrange)
+        skeleton = Skeleton(
+            graph, inputs, outputs, constants, self._buffers, self._dense, self._parts, nested, donated, self._arrange
+        )
         return self._arrange(skeleton, {}, self._steps, self._types)
 
 

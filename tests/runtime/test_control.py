@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -62,14 +64,14 @@ def test_loops_and_choices_within_each_other_equal_the_reference(batch: int) -> 
 
 
 def test_a_body_is_built_once_however_many_steps_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[object] = []
-    original = codegen._build
+    built: list[Plan] = []
+    original = codegen._Emitter
 
-    def counting(plan: object, folded: object, *, owned: bool, timed: bool) -> object:
+    def counting(plan: Plan, *args: Any, **kwargs: Any) -> Any:
         built.append(plan)
-        return original(plan, folded, owned=owned, timed=timed)  # pyright: ignore[reportArgumentType]
+        return original(plan, *args, **kwargs)
 
-    monkeypatch.setattr(codegen, "_build", counting)
+    monkeypatch.setattr(codegen, "_Emitter", counting)
     rng = np.random.default_rng(0)
     exe = compile(recurrence(50))
     exe.run([rng.normal(size=s).astype(np.float32) for s in ((2, 2), (1, 2), (50, 1, 2))])

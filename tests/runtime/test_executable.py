@@ -28,6 +28,7 @@ from rax.ops.indexing import Gather
 from rax.ops.shape import Flip, pad, permute_dims, reshape, slice_axis
 from rax.ops.trigonometric import tanh
 from rax.runtime.backends.numpy.codegen import CHUNK_STEPS
+from rax.runtime.backends.numpy.instances import free_idle
 from rax.runtime.cache import Cache
 from rax.runtime.executable import KEPT_SIZES, compile
 from rax.runtime.reference import evaluate_graph
@@ -151,6 +152,7 @@ def test_dead_values_are_freed_when_the_plan_says() -> None:
     exe = compile(Graph([x], [add(value, saved), reshape(saved, (1 << 9, 1 << 9))]))
     numbers = np.ones(1 << 18, np.float32)
     exe(numbers)
+    free_idle()
     tracemalloc.start()
     exe(numbers)
     _, peak = tracemalloc.get_traced_memory()

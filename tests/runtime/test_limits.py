@@ -207,7 +207,7 @@ def test_sizes_that_the_inputs_give_count() -> None:
 def test_the_step_within_a_loop_is_named() -> None:
     graph = rax.trace(BOMBS["the body of a loop"], rax.spec((1, 1, 1)))
     with pytest.raises(ResourceError) as error:
-        compile(graph, max_memory=100)(np.ones((1, 1, 1), np.float32))
+        compile(graph, max_memory=1000)(np.ones((1, 1, 1), np.float32))
     place, *loops = error.value.where.split("; within ")
     assert "exp gives float32[1099511627776, 1, 1]" in place
     assert [loop.partition(": ")[2] for loop in loops] == ["scan"]

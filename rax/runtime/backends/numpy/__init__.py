@@ -12,7 +12,7 @@ from rax.runtime.backends.numpy.codegen import build
 from rax.runtime.backends.numpy.control import CONTROL
 from rax.runtime.backends.numpy.kernel import Kernel
 from rax.runtime.backends.numpy.step import step_kernel
-from rax.runtime.backends.numpy.table import KERNELS, fuses, writes_over
+from rax.runtime.backends.numpy.table import KERNELS, fuses, writes_into, writes_over
 from rax.runtime.plan import Plan, Step
 
 
@@ -20,6 +20,7 @@ class NumpyBackend(Backend):
     """Runs plans with NumPy alone."""
 
     name = "numpy"
+    has_arena = True
 
     def takes(self, op: Op) -> bool:
         """Composites that have a kernel; the others, checkpoints too, run as their bodies."""
@@ -28,6 +29,10 @@ class NumpyBackend(Backend):
     def writes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
         """What NumPy computes element by element, and the normalisations."""
         return writes_over(op, types)
+
+    def places(self, op: Op, types: tuple[TensorType, ...]) -> bool:
+        """What has a kernel that takes ``out``."""
+        return writes_into(op, types)
 
     def fuses(self, op: Op, types: tuple[TensorType, ...]) -> bool:
         """What has an elementwise kernel."""

@@ -1,14 +1,16 @@
-"""From a plan to Python: straight-line functions in which every kernel and constant is a local.
+"""From a plan to Python: straight-line functions in which every kernel, constant and buffer is a local.
 
-A value lives in a local variable, a slot, from the step that makes it to the last that reads
-it; then the slot is overwritten or emptied, so NumPy frees the memory exactly when planned. Long
-plans are cut into chunks that hand the live values on, so that no function grows out of hand.
+A value in the arena is an array that is made when the functions are bound to memory: a step writes into it,
+views of it are made then too, and neither costs a run anything. Every other value lives in a local
+variable, a slot, from the step that makes it to the last that reads it; then the slot is overwritten or
+emptied, so NumPy frees the memory exactly when planned. Long plans are cut into chunks that hand the live
+values on, so that no function grows out of hand.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import CodeType, FunctionType
 from typing import Any, cast
 
@@ -17,11 +19,15 @@ import numpy as np
 from rax.ir.errors import ExecutionError
 from rax.ir.record import Record
 from rax.ir.types import TensorType
-from rax.ops.arrays import Array
+from rax.ops.arrays import Array, concrete, numpy_dtype
+from rax.ops.elementwise import Pointwise
+from rax.runtime.arena import aligned
 from rax.runtime.backends.base import Run
-from rax.runtime.backends.numpy.control import control_kernel
-from rax.runtime.backends.numpy.kernel import Kernel
+from rax.runtime.backends.numpy.control import Body, control_kernel
+from rax.runtime.backends.numpy.instances import Instances
+from rax.runtime.backends.numpy.kernel import Direct, Kernel
 from rax.runtime.backends.numpy.step import step_kernel
+from rax.runtime.buffers import spare_types
 from rax.runtime.deadline import check_time
 from rax.runtime.plan import Plan, Step
 from rax.runtime.reference import failure
@@ -31,50 +37,162 @@ CHUNK_STEPS = 512
 _FOLD_BYTES = 1 << 16
 # and all that are kept no larger than this.
 _FOLDED_BYTES = 1 << 24
+# Functions that NumPy warns of when ``out`` has no name.
+_BY_KEYWORD = (np.maximum, np.minimum)
 _FILENAME = "<rax numpy plan>"
 
 
 def build(plan: Plan, *, timed: bool) -> Run:
     """A function that runs a plan; see :class:`rax.runtime.backends.base.Backend`."""
     with np.errstate(all="ignore"):
-        run = _build(plan, _Folded(), owned=True, timed=timed)
-
-    def run_quietly(arrays: list[Array]) -> list[Array]:
-        with np.errstate(all="ignore"):
-            return run(arrays)
-
-    return run_quietly
+        program = _Program(plan, _Folded(), owned=True, timed=timed)
+    return Instances(program.bind, plan.arena.nbytes if plan.arena is not None else 0).run
 
 
-def _build(plan: Plan, folded: _Folded, *, owned: bool, timed: bool) -> Run:
-    """``owned`` says whether outputs must share no memory with anything else."""
-    kernels = _Kernels(plan, folded, timed=timed)
-    known: dict[int, Any] = {value: literal.array for value, literal in plan.constants.items()}
-    steps: list[tuple[Step, Kernel]] = []
-    for step in plan.steps:
-        if timed:
-            check_time()
-        kernel = kernels.find(step)
-        if not folded.add(plan, step, kernel, known):
+class _Buffer(int):
+    """Stands among a function's objects for a value in the arena, by its number."""
+
+
+class _Control(int):
+    """Stands there for the kernel of a step that runs graphs, by its place."""
+
+
+class _Program:
+    """The functions of a plan, before they are bound to memory.
+
+    Args:
+        plan: what they run.
+        folded: what may be computed now.
+        owned: whether outputs must share no memory with anything else; else, in a loop or choice, arrays for them
+            follow the inputs.
+        timed: whether they look at the clock.
+    """
+
+    def __init__(self, plan: Plan, folded: _Folded, *, owned: bool, timed: bool) -> None:
+        self._plan = plan
+        self._nested: dict[int, list[_Program]] = {}
+        kernels = _Kernels(plan)
+        known: dict[int, Any] = {value: literal.array for value, literal in plan.constants.items()}
+        self._known = known
+        offsets = plan.arena.offsets if plan.arena is not None else {}
+        self._buffers: dict[int, tuple[Step, Kernel]] = {}
+        steps: list[tuple[Step, Kernel]] = []
+        for place, step in enumerate(plan.steps):
+            if timed:
+                check_time()
+            if step.nested:
+                self._nested[place] = [_Program(each, folded, owned=False, timed=timed) for each in step.nested]
+                kernel: Kernel = _Control(place)  # pyright: ignore[reportAssignmentType]  # bound to one later
+            else:
+                kernel = kernels.find(step)
+                if folded.add(plan, step, kernel, known):
+                    continue
+            if step.view and step.operands[0] in self._buffers:
+                self._buffers[step.results[0]] = step, kernel
+                continue
+            if not step.view:
+                placed = [value for value in step.results if plan.buffers[value] in offsets]
+                self._buffers.update(dict.fromkeys(placed, (step, kernel)))
             steps.append((step, kernel))
-    chunks = _Emitter(plan, known, steps, owned=owned, timed=timed).emit()
-    return _run_of(plan, [step for step, _ in steps], chunks)
+        emitter = _Emitter(plan, known, self._buffers.keys(), steps, owned=owned, timed=timed)
+        self._chunks = [chunk.compiled() for chunk in emitter.emit()]
+        self._steps = [step for step, _ in steps]
+        given = plan.arena.given if plan.arena is not None else ()
+        self.copied = tuple([
+            place
+            for place, value in enumerate(plan.outputs)
+            if not given or not given[place] or plan.buffers[value] in known
+        ])  # fmt: skip
+
+    def bind(self, memory: Array) -> Run:
+        """What runs the plan in an arena; not in two threads at once.
+
+        Args:
+            memory: as many bytes as the plan says, aligned.
+        """
+        arrays = _Arrays(self._plan, self._buffers, self._known, memory)
+        controls = {place: self._control(place, programs, memory) for place, programs in self._nested.items()}
+        chunks: list[Run] = []
+        for code, objects in self._chunks:
+            bound = [
+                arrays[each] if type(each) is _Buffer else controls[each] if type(each) is _Control else each
+                for each in objects
+            ]
+            chunks.append(cast("Run", FunctionType(code, {}, "chunk", tuple(bound))))
+        return _run_of(self._plan, self._steps, chunks)
+
+    def _control(self, place: int, programs: Sequence[_Program], memory: Array) -> Kernel:
+        plan, step = self._plan, self._plan.steps[place]
+        begin = plan.arena.blocks[place][0] if plan.arena is not None else 0
+        spare: list[Array] = []
+        for type in spare_types(step, plan.types):
+            shape, dtype = concrete(type.shape), numpy_dtype(type.dtype)
+            if plan.arena is None:
+                spare.append(np.empty(shape, dtype))
+            else:
+                spare.append(np.ndarray(shape, dtype, memory, begin))
+                begin += aligned(_nbytes(type))
+        return control_kernel(step.op, [Body(each.bind(memory[begin:]), each.copied) for each in programs], spare)
+
+
+class _Arrays(dict[int, Array]):
+    """The values of a plan that lie in its arena, each made when it is first asked for."""
+
+    def __init__(
+        self, plan: Plan, makers: Mapping[int, tuple[Step, Kernel]], known: Mapping[int, Any], memory: Array
+    ) -> None:
+        super().__init__()
+        self._plan = plan
+        self._makers = makers
+        self._known = known
+        self._memory = memory
+        assert plan.arena is not None or not makers
+        self._offsets: Mapping[int, int] = plan.arena.offsets if plan.arena is not None else {}
+
+    def __missing__(self, value: int) -> Array:
+        pending = [value]
+        while pending:
+            last = pending[-1]
+            step, kernel = self._makers[last]
+            base = step.operands[0] if step.view else None
+            if base is not None and base not in self:
+                pending.append(base)  # a chain of views may be long
+                continue
+            self[last] = kernel(self[base]) if base is not None else self._buffer(last, step, kernel)
+            pending.pop()
+        return self[value]
+
+    def _buffer(self, value: int, step: Step, kernel: Kernel) -> Array:
+        type = self._plan.types[value]
+        shape, dtype = concrete(type.shape), numpy_dtype(type.dtype)
+        offset = self._offsets[self._plan.buffers[value]]
+        order: Sequence[int] | None = getattr(kernel, "order", None)
+        free = step.over is None and not step.members and isinstance(step.op, Pointwise)
+        if order is None and (self._plan.is_dense[value] or not free):
+            return np.ndarray(shape, dtype, self._memory, offset)
+        order = order or self._order(step, shape)
+        laid = np.ndarray([shape[axis] for axis in order], dtype, self._memory, offset)
+        return laid.transpose([order.index(axis) for axis in range(len(shape))])
+
+    def _order(self, step: Step, shape: tuple[int, ...]) -> list[int]:
+        """The axes from the greatest step in memory to the least, as the first operand has them that is known."""
+        for operand in step.operands:
+            found: Any = self._known.get(operand)
+            if found is None and operand in self._makers:
+                found = self[operand]
+            if found is not None and found.shape == shape:
+                return sorted(range(len(shape)), key=lambda axis: -abs(found.strides[axis]))
+        return list(range(len(shape)))
 
 
 class _Kernels:
     """Finds the kernel of each step, the same one for equal operations on equal types."""
 
-    def __init__(self, plan: Plan, folded: _Folded, *, timed: bool) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._types = plan.types
-        self._folded = folded
-        self._timed = timed
         self._found: dict[Any, Kernel] = {}
 
     def find(self, step: Step) -> Kernel:
-        if step.nested:
-            return control_kernel(
-                step.op, [_build(nested, self._folded, owned=False, timed=self._timed) for nested in step.nested]
-            )
         if step.members:
             return step_kernel(step, self._types)
         types = tuple([self._types[operand] for operand in step.operands])
@@ -93,7 +211,7 @@ class _Folded:
 
     def add(self, plan: Plan, step: Step, kernel: Kernel, known: dict[int, Any]) -> bool:
         """Run a step of known operands now, where the result may be kept."""
-        if step.nested or not all(operand in known for operand in step.operands):
+        if not all(operand in known for operand in step.operands):
             return False
         made = 0 if step.view else sum([_nbytes(plan.types[result]) for result in step.results])
         read = 0 if step.view else sum([_nbytes(plan.types[operand]) for operand in step.operands])
@@ -118,22 +236,23 @@ class _Chunk(Record):
     """The text of one function, and what its parameters are bound to."""
 
     lines: list[str]
-    bound: dict[int, str]
+    bound: dict[Any, str]
     objects: list[Any]
 
     def name(self, item: Any) -> str:
         """The parameter that stands for an object; the object is kept, so its id stays its own."""
-        name = self.bound.get(id(item))
+        key: Any = (type(item), int(item)) if type(item) in (_Buffer, _Control) else id(item)
+        name = self.bound.get(key)
         if name is None:
-            name = self.bound[id(item)] = f"k{len(self.objects)}"
+            name = self.bound[key] = f"k{len(self.objects)}"
             self.objects.append(item)
         return name
 
-    def function(self) -> Run:
-        """The compiled function; line ``n + 3`` of its code is its step ``n``."""
+    def compiled(self) -> tuple[CodeType, list[Any]]:
+        """The code of the function, whose line ``n + 3`` is its step ``n``, and the objects."""
         parameters = "".join([f", k{index}" for index in range(len(self.objects))])
-        code = _compiled(f"def chunk(env{parameters}):\n" + "".join([f" {line}\n" for line in self.lines]))
-        return cast("Run", FunctionType(code, {}, "chunk", tuple(self.objects)))
+        text = f"def chunk(env{parameters}):\n" + "".join([f" {line}\n" for line in self.lines])
+        return _compiled(text), self.objects
 
 
 @functools.lru_cache(maxsize=64)
@@ -144,18 +263,27 @@ def _compiled(source: str) -> CodeType:
 
 
 class _Emitter:
-    """Writes the chunks of a plan, giving each value a slot while it lives."""
+    """Writes the chunks of a plan, giving each value that is not in the arena a slot while it lives."""
 
     def __init__(
-        self, plan: Plan, known: dict[int, Any], steps: list[tuple[Step, Kernel]], *, owned: bool, timed: bool
+        self,
+        plan: Plan,
+        known: dict[int, Any],
+        placed: Any,
+        steps: list[tuple[Step, Kernel]],
+        *,
+        owned: bool,
+        timed: bool,
     ) -> None:
         self._plan = plan
         self._known = known
+        self._placed = placed
         self._fixed = set(known)  # what no step may write over
         self._steps = steps
         self._owned = owned
         self._timed = timed
         self._slots: dict[int, int] = {}
+        self._given: dict[int, int] = {}
         self._free: list[int] = []
         self._count = 0
         wanted = {value for value in plan.outputs if value not in known}
@@ -164,25 +292,40 @@ class _Emitter:
             for operand in steps[index][0].operands:
                 self._last.setdefault(operand, index)
 
-    def emit(self) -> list[Run]:
+    def emit(self) -> list[_Chunk]:
         plan = self._plan
         entry = [self._take(value) for value in plan.inputs]
+        if not self._owned:
+            entry += self._take_given()
         chunk = _Chunk([self._entrance(entry)], {}, [])
         if self._timed and not self._steps:  # the round of a loop whose body has no step
             chunk.lines.append(f"{chunk.name(check_time)}()")
         for value in plan.inputs:
             if value not in self._last:
                 self._release(value)
-        chunks: list[Run] = []
+        chunks = [chunk]
         for index, (step, kernel) in enumerate(self._steps):
             if index and index % CHUNK_STEPS == 0:
-                live = list(self._slots.values())
+                live = list(dict.fromkeys([*self._slots.values(), *self._given.values()]))
                 chunk.lines.append(f"return [{_names(live)}]")
-                chunks.append(chunk.function())
                 chunk = _Chunk([self._entrance(live)], {}, [])
+                chunks.append(chunk)
             chunk.lines.append(self._statement(chunk, index, step, kernel))
         chunk.lines.append(f"return [{', '.join(self._results(chunk))}]")
-        return [*chunks, chunk.function()]
+        return chunks
+
+    def _take_given(self) -> list[int]:
+        """Slots for the arrays that outputs are to be written into, kept for the step that makes the buffer."""
+        plan = self._plan
+        flags = plan.arena.given if plan.arena is not None else (False,) * len(plan.outputs)
+        slots: list[int] = []
+        for value, given in zip(plan.outputs, flags, strict=True):
+            slots.append(self._count)
+            self._count += 1
+            root = plan.buffers[value]
+            if given and root not in self._known:
+                self._given[root] = slots[-1]
+        return slots
 
     def _entrance(self, slots: list[int]) -> str:
         return f"{_names(slots)}, = env; env.clear()" if slots else "env.clear()"
@@ -190,22 +333,50 @@ class _Emitter:
     def _statement(self, chunk: _Chunk, index: int, step: Step, kernel: Kernel) -> str:
         if step.view and step.operands[0] in self._fixed:
             self._fixed.update(step.results)
-        operands = ", ".join([self._operand(chunk, operand) for operand in step.operands])
-        if step.over is not None and step.over not in self._fixed:
-            operands += f", out={self._operand(chunk, step.over)}"
+        operands = [self._operand(chunk, operand) for operand in step.operands]
+        targets = [None if step.view else self._target(chunk, index, step, value) for value in step.results]
+        before = f"{chunk.name(check_time)}(); " if self._timed else ""
+        made = [value for value, target in zip(step.results, targets, strict=True) if target is None]
+        early = step.nested or len(made) < len(targets)  # arrays for them are made while the operands are needed
+        slots = [self._take(value) for value in made] if early else []
         freed = [self._release(value) for value in dict.fromkeys(step.operands) if self._dies(value, index)]
-        targets = [self._take(value) for value in step.results]
-        unused = [self._release(value) for value in step.results if value not in self._last]
-        comma = "," if len(targets) > 1 or step.nested else ""
-        check = f"{chunk.name(check_time)}(); " if self._timed else ""
-        line = f"{check}{_names(targets)}{comma} = {chunk.name(kernel)}({operands})"
-        empty = [slot for slot in dict.fromkeys([*freed, *unused]) if slot not in targets or slot in unused]
+        slots = slots or [self._take(value) for value in made]
+        unused = [self._release(value) for value in step.results if value in self._slots and value not in self._last]
+        if early:
+            for value, slot in zip(made, slots, strict=True):
+                type = self._plan.types[value]
+                shape, dtype = concrete(type.shape), numpy_dtype(type.dtype)
+                before += f"s{slot} = {chunk.name(np.empty)}({shape!r}, {chunk.name(dtype)}); "
+            names = iter([f"s{slot}" for slot in slots])
+            targets = [next(names) if target is None else target for target in targets]
+            slots = []
+        line = f"{before}{_names(slots)}{' = ' if slots else ''}{_call(chunk, kernel, operands, targets)}"
+        used = self._slots.values()
+        empty = [slot for slot in dict.fromkeys([*freed, *unused]) if slot not in used]
         return line + "".join([f"; s{slot} = None" for slot in empty])
+
+    def _target(self, chunk: _Chunk, index: int, step: Step, value: int) -> str | None:
+        """Where a step is to write a result; None if it makes an array of its own."""
+        if value in self._placed:
+            return chunk.name(_Buffer(value))
+        if value in self._given:
+            slot = self._slots[value] = self._given.pop(value)
+            return f"s{slot}"
+        over = step.over
+        if over is None or over in self._fixed:
+            return None
+        slot = self._slots[over]
+        assert self._dies(over, index)
+        del self._slots[over]
+        self._slots[value] = slot
+        return f"s{slot}"
 
     def _dies(self, value: int, index: int) -> bool:
         return value in self._slots and self._last[value] == index
 
     def _operand(self, chunk: _Chunk, value: int) -> str:
+        if value in self._placed:
+            return chunk.name(_Buffer(value))
         return chunk.name(self._known[value]) if value in self._known else f"s{self._slots[value]}"
 
     def _take(self, value: int) -> int:
@@ -233,6 +404,20 @@ class _Emitter:
                 name = f"{chunk.name(np.asarray)}({name})"
             shown.append(name)
         return shown
+
+
+def _call(chunk: _Chunk, kernel: Kernel, operands: Sequence[str], targets: Sequence[str | None]) -> str:
+    """A call of a kernel; ``targets`` are all None or all names."""
+    given = [target for target in targets if target is not None]
+    if not given:
+        return f"{chunk.name(kernel)}({', '.join(operands)})"
+    if len(targets) > 1 or type(kernel) is _Control:
+        return f"{chunk.name(kernel)}({''.join([f'{each}, ' for each in operands])}out=({', '.join(given)},))"
+    if isinstance(kernel, Direct):
+        more = [chunk.name(each) for each in kernel.more]
+        return f"{chunk.name(kernel.function)}({', '.join([*operands, *more, *given])})"
+    keyword = "" if isinstance(kernel, np.ufunc) and kernel not in _BY_KEYWORD else "out="
+    return f"{chunk.name(kernel)}({', '.join([*operands, f'{keyword}{given[0]}'])})"
 
 
 def _names(slots: Sequence[int]) -> str:

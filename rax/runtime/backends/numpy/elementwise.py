@@ -160,7 +160,7 @@ def _horner(x: Array, coefficients: tuple[float, ...], out: Array) -> Array:
 
 def _erf_float32(x: Array, out: Array | None = None) -> Array:
     flat: Array = x.reshape(-1)
-    result: Array = np.empty(x.shape, np.float32) if out is None else out
+    result: Array = out if out is not None and out.flags.c_contiguous else np.empty(x.shape, np.float32)
     whole: Array = result.reshape(-1)
     space = np.empty((3, min(x.size, _ERF_BLOCK)), np.float32)
     for start in range(0, x.size, _ERF_BLOCK):
@@ -173,7 +173,10 @@ def _erf_float32(x: Array, out: Array | None = None) -> Array:
         _horner(squared, _ERF_TOP, place)
         np.multiply(place, clipped, out=place)
         np.divide(place, _horner(squared, _ERF_BOTTOM, bottom), out=place)
-    return result
+    if out is None or out is result:
+        return result
+    np.copyto(out, result)
+    return out
 
 
 def _erf(op: Any, types: Types) -> Kernel | None:

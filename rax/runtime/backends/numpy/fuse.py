@@ -44,10 +44,13 @@ class Group:
         self._shape = sizes(types[step.results[0]])
         self._usual: tuple[tuple[Any, ...], Layout] | None = None
 
-    def __call__(self, *operands: Any, out: Array | None = None) -> Any:
-        """Run; one result goes where ``out`` says."""
+    def __call__(self, *operands: Any, out: Array | Sequence[Array] | None = None) -> Any:
+        """Run; the results go where ``out`` says: an array, or one for each of several results."""
         arrays = [_narrow(np.asarray(operand)) for operand in operands]
-        results = [np.empty(self._shape, dtype) for dtype in self._results] if out is None else [out]
+        if out is None:
+            results = [np.empty(self._shape, dtype) for dtype in self._results]
+        else:
+            results = [out] if isinstance(out, np.ndarray) else [*out]
         cut = self._layout(arrays, dense=all(each.flags.c_contiguous for each in (*arrays, *results)))
         whole = [
             array.reshape(shape)

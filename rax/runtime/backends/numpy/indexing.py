@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from rax.ir import dims
 from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half
+
+# Smaller results than this, of bytes, are taken faster than positions are looked at.
+_LARGE = 1 << 16
 
 
 def _counting(shape: tuple[int, ...], batch_dims: int) -> tuple[Array, ...]:
@@ -22,10 +26,18 @@ def _signed(index: Array) -> Array:
     return index.astype(np.int64) if index.dtype == np.uint64 else index
 
 
+def takes_rows(op: Any, types: Types) -> bool:
+    """Whether a gather puts its result where it is told."""
+    x, index = types[:2]
+    size = index.size * dims.product(x.shape[1:])
+    large = isinstance(size, int) and size * x.dtype.itemsize >= _LARGE
+    return len(types) == 2 and op.batch_dims == 0 and large
+
+
 def _gather(op: Any, types: Types) -> Kernel | None:
     shape = concrete(types[1].shape)
     if len(types) == 2 and op.batch_dims == 0:
-        return _take
+        return _take_into if takes_rows(op, types) else _take
     if not shape:
         return None  # an index of numbers alone would give a view
     lead = _counting(shape, op.batch_dims)
@@ -37,7 +49,14 @@ def _gather(op: Any, types: Types) -> Kernel | None:
 
 
 def _take(x: Array, index: Array) -> Array:
-    return np.take(x, _signed(index), 0)
+    return x.take(_signed(index), 0)
+
+
+def _take_into(x: Array, index: Array, out: Array | None = None) -> Array:
+    positions, count = _signed(index), x.shape[0]
+    if out is None or (positions.size and not (positions.min() >= -count and positions.max() < count)):
+        return x.take(positions, 0)  # which raises the error that is due
+    return x.take(positions, 0, out, "wrap")  # NumPy takes rows to another place first where it looks at positions
 
 
 def scatters(op: Any, types: Types) -> bool:

@@ -5,7 +5,8 @@ is a fresh array, sharing memory with no operand, except where the plan says it 
 result of shape () may be a NumPy scalar.
 
 Many kernels also take ``out``, by name (NumPy has deprecated it by position in some of its functions):
-a dense array of the result's type, in which they put the result, and which they return. Which do, and
+an array of the result's type, in which they put the result, and which they return. It is dense, but where
+the operation works element by element, or the kernel has another ``order`` of the axes. Which do, and
 which of these take an operand as ``out`` too, is said by ``writes_into`` and ``writes_over`` of
 :mod:`rax.runtime.backends.numpy.table`.
 """
@@ -25,6 +26,28 @@ Types = tuple[TensorType, ...]
 Kernel = Callable[..., Any]
 Factory = Callable[[Any, Types], Kernel | None]
 """From an operation and its operand types to a kernel; None where the reference serves better."""
+
+
+class Direct:
+    """A kernel that is a function of NumPy with more arguments, the last of them ``out``.
+
+    Generated code calls the function itself.
+    """
+
+    def __init__(self, function: Kernel, *more: Any) -> None:
+        self.function = function
+        self.more = more
+
+    def __call__(self, *operands: Any, out: Array | None = None) -> Any:
+        """Call the function."""
+        return self.function(*operands, *self.more, out)
+
+
+def ordered(kernel: Kernel, order: tuple[int, ...]) -> Kernel:
+    """Say for a kernel that its result lies in memory with the axes in another order."""
+    marked: Any = kernel
+    marked.order = order
+    return kernel
 
 
 def plainly(kernel: Kernel) -> Factory:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rax.ops.arrays import Array, numpy_dtype
-from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, reference_kernel
+from rax.runtime.backends.numpy.kernel import Direct, Factory, Kernel, Types, is_half, reference_kernel
 
 
 def _reduce(function: np.ufunc) -> Factory:
@@ -17,13 +17,7 @@ def _reduce(function: np.ufunc) -> Factory:
         if is_half(types[0].dtype):
             return None
         axes = op.axes[0] if len(op.axes) == 1 else op.axes
-        dtype = numpy_dtype(types[0].dtype)
-        reduce = function.reduce
-
-        def kernel(x: Array, out: Array | None = None) -> Any:
-            return reduce(x, axes, dtype, out)
-
-        return kernel
+        return Direct(function.reduce, axes, numpy_dtype(types[0].dtype))
 
     return make
 
@@ -34,27 +28,19 @@ def _accumulate(function: np.ufunc) -> Factory:
             return None
         axis, dtype = op.axis, numpy_dtype(types[0].dtype)
 
-        def forwards(x: Array, out: Array | None = None) -> Array:
-            return function.accumulate(x, axis, dtype, out)
-
         def backwards(x: Array, out: Array | None = None) -> Array:
             result = np.empty(x.shape, dtype) if out is None else out
             function.accumulate(np.flip(x, axis), axis, dtype, np.flip(result, axis))
             return result
 
-        return backwards if op.reverse else forwards
+        return backwards if op.reverse else Direct(function.accumulate, axis, dtype)
 
     return make
 
 
 def _position(find: Kernel) -> Factory:
     def make(op: Any, types: Types) -> Kernel | None:
-        axis = op.axis
-
-        def position(x: Array) -> Any:
-            return find(x, axis)
-
-        return None if is_half(types[0].dtype) else position
+        return None if is_half(types[0].dtype) else Direct(find, op.axis)
 
     return make
 

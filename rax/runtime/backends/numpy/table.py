@@ -12,7 +12,7 @@ from rax.ir.op import Op
 from rax.ir.types import float32
 from rax.runtime.backends.numpy.contraction import CONTRACTION
 from rax.runtime.backends.numpy.elementwise import ELEMENTWISE
-from rax.runtime.backends.numpy.indexing import INDEXING, scatters
+from rax.runtime.backends.numpy.indexing import INDEXING, scatters, takes_rows
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, reference_kernel
 from rax.runtime.backends.numpy.movement import MOVEMENT
 from rax.runtime.backends.numpy.reduction import REDUCTION
@@ -37,14 +37,22 @@ def _wide(op: Any, types: Types) -> bool:
     return not is_half(types[0].dtype)
 
 
+def _has_kernel(op: Op, types: Types) -> bool:
+    return KERNELS[op.name](op, types) is not None
+
+
 _REDUCTIONS = frozenset({"sum", "prod", "max", "min", "all", "any"})
+_WINDOWED = frozenset({"conv", "sliding_windows", "fold_windows"})
+_POSITIONS = frozenset({"argmax", "argmin"})
 _RUNNING = frozenset({"cumulative_sum", "cumulative_prod"})
 _NORMALISATIONS = frozenset({"softmax", "log_softmax", "layer_norm"})
 
 # When kernels of ours take ``out``, as ufuncs do. A reshape is one that copies.
 _WITH_OUT: dict[str, Callable[[Any, Types], bool]] = {
     **dict.fromkeys(("relu", "pow", "where", "reshape", "concat", "pad"), _always),
-    **dict.fromkeys((*_REDUCTIONS, *_RUNNING, *_NORMALISATIONS, "matmul"), _wide),
+    **dict.fromkeys((*_REDUCTIONS, *_POSITIONS, *_RUNNING, *_NORMALISATIONS, "matmul"), _wide),
+    **dict.fromkeys(_WINDOWED, _has_kernel),
+    "gather": takes_rows,
     "cast": lambda op, types: types[0].dtype.kind != "complex",
     "sigmoid": lambda op, types: types[0].ndim > 0,
     "erf": lambda op, types: types[0].dtype is float32 and types[0].ndim > 0,
@@ -52,7 +60,9 @@ _WITH_OUT: dict[str, Callable[[Any, Types], bool]] = {
 }
 
 # What reads operands after its first write, or in another order.
-_FRESH_ONLY = frozenset({*_REDUCTIONS, *_RUNNING, "matmul", "reshape", "concat", "pad"})
+_FRESH_ONLY = frozenset(
+    {*_REDUCTIONS, *_POSITIONS, *_RUNNING, *_WINDOWED, "matmul", "reshape", "concat", "pad", "gather"}
+)
 
 
 def find_kernel(op: Op, types: Types) -> Kernel:
