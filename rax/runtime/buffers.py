@@ -172,7 +172,7 @@ class _Placer:
         """The places of all buffers, in a plan whose steps have their last form."""
         wanted = self._wanted()
         self._given = {root for root in wanted if root is not None} if self._skeleton.nested else set()
-        returned = set() if self._skeleton.nested else {root for root in wanted if root is not None}
+        returned = {root for root in wanted if root is not None} - self._given
         able_roots: set[int] = set()
         for index, step in enumerate(steps):
             able = not step.view and self._able(step)

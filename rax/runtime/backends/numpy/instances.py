@@ -75,9 +75,9 @@ class _Ledger:
                 self._free(next(iter(self._rows)))
 
     def _free(self, key: int) -> None:
-        plan, oldest = (each() for each in self._rows[key][:2])
+        plan, oldest = self._rows[key][0](), self._rows[key][1]()
         self._drop(key)
-        if plan is not None and oldest in plan.idle:
+        if plan is not None and oldest is not None and oldest in plan.idle:
             plan.idle.remove(oldest)
 
 
@@ -136,6 +136,11 @@ class Instances:
 
 
 _every = weakref.WeakSet[Instances]()
+
+
+def idle_bytes() -> int:
+    """How much lies idle, but in small arenas."""
+    return _ledger.nbytes
 
 
 def free_idle() -> None:
