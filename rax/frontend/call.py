@@ -164,10 +164,14 @@ class Jitted(Generic[P, R]):
         self.function = function
         self.backend = backend
         self._cache: OrderedDict[Any, Executable] = OrderedDict()
+        self._latest: Executable | None = None  # of arguments by position
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Run on arrays; on tensors of a graph being built, call the function."""
+        usual = None if kwargs or self._latest is None else self._latest.call_usual(args)
+        if usual is not None:
+            return usual[0]
         leaves, tree = flatten((args, kwargs))
         if _builds_graph(leaves):
             return self.function(*args, **kwargs)
@@ -181,6 +185,7 @@ class Jitted(Generic[P, R]):
                 self._cache.popitem(last=False)
         else:
             self._cache.move_to_end(key)
+        self._latest = None if kwargs else executable
         return executable(*args, **kwargs)
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rax.ir import services
 from rax.ir.errors import BindingError, RaxError
 from rax.ir.graph import Graph
-from rax.ir.tree import LEAF, unflatten
+from rax.ir.tree import unflatten
 from rax.ops.arrays import Array
 from rax.runtime.backends import find_backend
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.binding import Binder
 from rax.runtime.cache import Cache
 from rax.runtime.deadline import OutOfTimeError, is_timed, time_limit
+from rax.runtime.front import Give, Take, giver, taker
 from rax.runtime.memory import check_memory
 from rax.runtime.plan import Plan
 from rax.runtime.planning import make_plan
@@ -38,22 +40,23 @@ class Specialised:
         self._backend = backend
         self._plans = Cache[tuple[int, ...], Plan](KEPT_SIZES)
         self._runs = Cache[tuple[int | bool, ...], Run](KEPT_SIZES)
-        self._only: Run | None = None  # of the one size there is, without a limit of time
+        self._latest: tuple[tuple[int, ...], Run] | None = None  # of a run without a limit of time
 
     def plan_for(self, sizes: Mapping[str, int]) -> Plan:
         """The plan for sizes of its named dims."""
         key = tuple([sizes[name] for name in self.dim_names])
         return self._plans.get(key, lambda: self.plan.plan_for(**sizes))
 
-    def run_for(self, sizes: Mapping[str, int]) -> Run:
-        """The function that runs the plan for sizes of its named dims, and looks at the clock if time is limited."""
+    def run_for(self, sizes: tuple[int, ...]) -> Run:
+        """What runs the plan for sizes of its named dims, in their order, and looks at the clock if time is limited."""
+        latest = self._latest
         timed = is_timed()
-        if self._only is not None and not timed:
-            return self._only
-        key = (*[sizes[name] for name in self.dim_names], timed)
-        run = self._runs.get(key, lambda: self._backend.build(self.plan_for(sizes), timed=timed))
-        if not self.dim_names and not timed:
-            self._only = run
+        if latest is not None and latest[0] == sizes and not timed:
+            return latest[1]
+        values = dict(zip(self.dim_names, sizes, strict=True))
+        run = self._runs.get((*sizes, timed), lambda: self._backend.build(self.plan_for(values), timed=timed))
+        if not timed:
+            self._latest = sizes, run
         return run
 
 
@@ -78,6 +81,8 @@ class Executable:
         self.timeout = timeout
         self._binder = Binder(graph)
         self._specialised = _specialised(graph, backend)
+        self._take: Take = self._take_first
+        self._give: Give = partial(unflatten, graph.out_tree)
         self.plan: Plan = self._specialised.plan
         unknown = [name for name in self._specialised.dim_names if name not in self._binder.dim_names]
         if unknown:
@@ -96,11 +101,33 @@ class Executable:
             ExecutionError: an operation failed.
             ResourceError: it would take more memory, or has taken more time, than is allowed.
         """
-        return self._nest(self._call(self._binder.bind(args, kwargs)))
+        usual = None if kwargs else self.call_usual(args)
+        return self._give(self._call(self._binder.bind(args, kwargs))) if usual is None else usual[0]
 
-    def _nest(self, results: list[Array]) -> Any:
-        tree = self.graph.out_tree
-        return results[0] if tree.kind == LEAF else unflatten(tree, results)
+    def call_usual(self, args: tuple[Any, ...]) -> tuple[Any] | None:
+        """What a call gives, where nothing is there to convert, to look for or to refuse; else None.
+
+        Args:
+            args: one for each argument, in just the nest the graph was made with, of NumPy arrays of just
+                the dtypes and shapes.
+        """
+        taken = self._take(args)
+        if taken is None:
+            return None
+        arrays, sizes = taken
+        return (self._give(self._run(arrays, sizes)),)
+
+    def _take_first(self, args: tuple[Any, ...]) -> None:
+        """A graph may be run once alone, which would not repay code of its own."""
+        del args
+        if self.max_memory is None and self.timeout is None:
+            self._take = self._take_again
+
+    def _take_again(self, args: tuple[Any, ...]) -> tuple[list[Array], tuple[int, ...]] | None:
+        graph = self.graph
+        self._give = giver(graph.out_tree)
+        self._take = taker(graph.in_tree, graph.in_types, self._specialised.dim_names) or _take_none
+        return self._take(args)
 
     def profile(self, *args: Any, runs: int = 11, **kwargs: Any) -> Profile:
         """Run several times, as a call does and step by step, and say where the time goes.
@@ -131,7 +158,7 @@ class Executable:
             (160, 264, (5, 2))
         """
         found = self.profile_run(self._binder.bind(args, kwargs), runs)
-        return found.with_results(self._nest(found.results))
+        return found.with_results(self._give(found.results))
 
     def profile_run(self, arrays: list[Array], runs: int) -> Profile:
         """As :meth:`profile`, on one array for each input; its ``results`` are one for each output."""
@@ -159,15 +186,16 @@ class Executable:
 
     def _call(self, arrays: list[Array]) -> list[Array]:
         """Run on a list that is ours to empty."""
-        sizes = self._binder.dims(arrays)
+        values = self._binder.dims(arrays)
         if self.max_memory is not None:
-            check_memory(self._specialised.plan_for(sizes), self.max_memory)
+            check_memory(self._specialised.plan_for(values), self.max_memory)
+        sizes = tuple([values[name] for name in self._specialised.dim_names])
         if self.timeout is None:
             return self._run(arrays, sizes)
         with time_limit(self.timeout):
             return self._run(arrays, sizes)
 
-    def _run(self, arrays: list[Array], sizes: Mapping[str, int]) -> list[Array]:
+    def _run(self, arrays: list[Array], sizes: tuple[int, ...]) -> list[Array]:
         try:
             return self._specialised.run_for(sizes)(arrays)
         except OutOfTimeError as error:  # outside any step
@@ -175,6 +203,10 @@ class Executable:
 
     def __repr__(self) -> str:
         return f"<Executable of {self.graph!r} on {self.backend}>"
+
+
+def _take_none(args: tuple[Any, ...]) -> None:
+    del args
 
 
 # An executable holds its graph, so that the id of a graph found here is its own.
