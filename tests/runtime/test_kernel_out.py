@@ -9,7 +9,9 @@ import pytest
 
 from rax.ir.op import Op
 from rax.ir.types import TensorType, as_dtype
+from rax.ops.activations import Relu
 from rax.ops.arrays import Array, concrete, numpy_dtype
+from rax.ops.contraction import MatMul
 from rax.ops.indexing import Scatter
 from rax.ops.selection import Where
 from rax.ops.shape import Concat, Pad, Reshape
@@ -113,3 +115,33 @@ def test_operands_may_be_read_only_and_lie_anyhow(name: str) -> None:
             with np.errstate(all="ignore"):
                 find_kernel(case.op, tuple(case.types))(*spread, out=out)
             np.testing.assert_allclose(out, due, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4096,), (127, 129), (3, 1 << 14), (16391,)])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+def test_a_rectifier_is_the_maximum_with_zero_whatever_the_size(shape: tuple[int, ...], dtype: str) -> None:
+    x = np.asarray(10 * np.random.default_rng(0).standard_normal(shape)).astype(dtype)
+    if dtype != "int8":
+        x.reshape(-1)[:4] = [np.nan, -0.0, np.inf, -np.inf][: x.size]
+    for given_x in (x, x[::-1], np.asfortranarray(x)):
+        assert check(Relu(), [given_x]) == {"into", "over"}
+        kernel = find_kernel(Relu(), (TensorType(as_dtype(dtype), shape),))
+        np.testing.assert_array_equal(kernel(given_x), np.maximum(given_x, 0))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128", "int64"])
+@pytest.mark.parametrize("sizes", [(3, 4, 5), (0, 4, 5), (3, 0, 5), (300, 1, 200), (200, 3, 200)])
+def test_products_of_any_size_and_layout_equal_those_of_matmul(sizes: tuple[int, int, int], dtype: str) -> None:
+    rows, inner, columns = sizes
+    rng = np.random.default_rng(0)
+    x = np.asarray(10 * rng.standard_normal((rows, inner))).astype(dtype)
+    y = np.asarray(10 * rng.standard_normal((inner, columns))).astype(dtype)
+    for left in (x, np.asfortranarray(x), np.repeat(x, 2, 1)[:, ::2], x[None]):
+        for right in (y, np.asfortranarray(y), y[::-1][::-1]):
+            types = tuple([TensorType(as_dtype(dtype), each.shape) for each in (left, right)])
+            due = np.matmul(left, right)
+            out = np.empty(due.shape, dtype)
+            kernel = find_kernel(MatMul(), types)
+            assert kernel(left, right, out=out) is out
+            for found in (out, kernel(left, right)):
+                np.testing.assert_allclose(found, due, rtol=1e-5, atol=1e-5)

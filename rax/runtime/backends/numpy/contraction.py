@@ -7,9 +7,12 @@ from typing import Any, cast
 import numpy as np
 
 from rax.ir import dims
-from rax.ir.types import DType, float32, float64
+from rax.ir.types import DType, TensorType, float32, float64
 from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half
+
+# Elements of a product.
+_SMALL = 1 << 14
 
 
 def _matmul(op: Any, types: Types) -> Kernel | None:
@@ -17,8 +20,11 @@ def _matmul(op: Any, types: Types) -> Kernel | None:
     x, y = types
     if is_half(x.dtype):
         return None
-    if y.ndim > 2 or x.ndim == 2:
+    if y.ndim > 2:
         return np.matmul
+    product = _product(x, y)
+    if x.ndim == 2:
+        return product
     # One large product is faster than one for each batch row.
     rows = dims.product(x.shape[:-1])
     tall, flat = concrete((rows, x.shape[-1])), concrete((rows, y.shape[-1]))
@@ -26,11 +32,18 @@ def _matmul(op: Any, types: Types) -> Kernel | None:
 
     def matmul(x: Array, y: Array, out: Array | None = None) -> Array:
         if out is None:
-            return np.matmul(x.reshape(tall), y).reshape(result)
-        np.matmul(x.reshape(tall), y, out.reshape(flat))
+            return product(x.reshape(tall), y).reshape(result)
+        product(x.reshape(tall), y, out=out.reshape(flat))
         return out
 
     return matmul
+
+
+def _product(x: TensorType, y: TensorType) -> Kernel:
+    """Of matrices. BLAS does it either way; ``dot`` begins half a microsecond earlier, but clears the result first."""
+    size = dims.product((*x.shape[:-1], y.shape[-1]))
+    small = x.dtype.is_inexact and (size <= _SMALL or x.shape[-1] == 1)
+    return cast("Kernel", np.ndarray.dot) if small else np.matmul
 
 
 # Integers up to these are exact in float32 and in float64.

@@ -107,14 +107,36 @@ def _pow(op: Any, types: Types) -> Kernel:
     return power
 
 
+# So many elements are compared with a row of one number: with the number itself NumPy takes them one by one.
+_ROW = 1 << 14
+# Fewer are not worth the views.
+_FEW = 1 << 12
+
+
+def _beside(function: np.ufunc, number: float, dtype: np.dtype[Any]) -> Kernel:
+    """The maximum or minimum of an array and a number."""
+    row = np.full(_ROW, number, dtype)
+    row.flags.writeable = False
+    zero_dim = row[:1].reshape(())
+
+    def beside(x: Array, out: Array | None = None) -> Array:
+        if x.size < _FEW or not x.flags.c_contiguous or not (out is None or out.flags.c_contiguous):
+            return function(x, zero_dim, out=out)
+        result = np.empty(x.shape, dtype) if out is None else out
+        source, target = x.reshape(-1), result.reshape(-1)
+        whole = x.size - x.size % _ROW
+        if whole:
+            function(source[:whole].reshape(-1, _ROW), row, out=target[:whole].reshape(-1, _ROW))
+        if whole < x.size:
+            function(source[whole:], row[: x.size - whole], out=target[whole:])
+        return result
+
+    return beside
+
+
 def _relu(op: Any, types: Types) -> Kernel:
     del op
-    zero = np.zeros((), numpy_dtype(types[0].dtype))
-
-    def relu(x: Array, out: Array | None = None) -> Array:
-        return np.maximum(x, zero, out=out)
-
-    return relu
+    return _beside(np.maximum, 0, numpy_dtype(types[0].dtype))
 
 
 def _sigmoid(op: Any, types: Types) -> Kernel | None:
@@ -149,6 +171,10 @@ _ERF_BOTTOM = (
 _ERF_BLOCK = 1 << 16
 
 
+_AT_LEAST = _beside(np.maximum, -4, np.dtype(np.float32))
+_AT_MOST = _beside(np.minimum, 4, np.dtype(np.float32))
+
+
 def _horner(x: Array, coefficients: tuple[float, ...], out: Array) -> Array:
     np.multiply(x, np.float32(coefficients[0]), out=out)
     for coefficient in coefficients[1:-1]:
@@ -167,8 +193,8 @@ def _erf_float32(x: Array, out: Array | None = None) -> Array:
         part = flat[start : start + _ERF_BLOCK]
         place = whole[start : start + _ERF_BLOCK]
         clipped, squared, bottom = space[:, : part.size]
-        np.maximum(part, np.float32(-4), out=clipped)
-        np.minimum(clipped, np.float32(4), out=clipped)
+        _AT_LEAST(part, out=clipped)
+        _AT_MOST(clipped, out=clipped)
         np.multiply(clipped, clipped, out=squared)
         _horner(squared, _ERF_TOP, place)
         np.multiply(place, clipped, out=place)
