@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rax.ir import services
 from rax.ir.errors import BindingError, RaxError
 from rax.ir.graph import Graph
+from rax.ir.late import late
 from rax.ir.tree import unflatten
 from rax.ops.arrays import Array
 from rax.runtime.backends import find_backend
@@ -17,14 +18,17 @@ from rax.runtime.backends.base import Backend, Run
 from rax.runtime.binding import Binder
 from rax.runtime.cache import Cache
 from rax.runtime.deadline import OutOfTimeError, is_timed, time_limit
-from rax.runtime.front import Give, Take, giver, taker
 from rax.runtime.memory import check_memory
 from rax.runtime.plan import Plan
 from rax.runtime.planning import make_plan
 from rax.runtime.reference import out_of_time
 
 if TYPE_CHECKING:
+    from rax.runtime.front import Give, Take
     from rax.runtime.profile import Profile
+
+_giver = late("rax.runtime.front", "giver")  # for what runs more than once
+_taker = late("rax.runtime.front", "taker")
 
 KEPT_SIZES = 16
 KEPT_PROGRAMS = 64
@@ -125,8 +129,8 @@ class Executable:
 
     def _take_again(self, args: tuple[Any, ...]) -> tuple[list[Array], tuple[int, ...]] | None:
         graph = self.graph
-        self._give = giver(graph.out_tree)
-        self._take = taker(graph.in_tree, graph.in_types, self._specialised.dim_names) or _take_none
+        self._give = _giver(graph.out_tree)
+        self._take = _taker(graph.in_tree, graph.in_types, self._specialised.dim_names) or _take_none
         return self._take(args)
 
     def profile(self, *args: Any, runs: int = 11, **kwargs: Any) -> Profile:

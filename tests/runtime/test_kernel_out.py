@@ -9,10 +9,10 @@ import pytest
 
 from rax.ir.op import Op
 from rax.ir.types import TensorType, as_dtype
-from rax.ops.activations import Relu
 from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.ops.contraction import MatMul
 from rax.ops.indexing import Scatter
+from rax.ops.relu import Relu
 from rax.ops.selection import Where
 from rax.ops.shape import Concat, Pad, Reshape
 from rax.runtime.backends.numpy.movement import copying_reshape
