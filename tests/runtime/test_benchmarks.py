@@ -15,7 +15,17 @@ import numpy as np
 import pytest
 
 import rax
-from benchmarks.runtime import convolution, elementwise, mlp, normalisation, recurrent, report, transformer, whole
+from benchmarks.runtime import (
+    calls,
+    convolution,
+    elementwise,
+    mlp,
+    normalisation,
+    recurrent,
+    report,
+    transformer,
+    whole,
+)
 from benchmarks.runtime.rows import ROWS
 from benchmarks.runtime.timing import Spread
 from benchmarks.runtime.work import DisagreementError, Work, check_agreement
@@ -118,6 +128,15 @@ def test_the_command_shows_a_profile(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "scan: tanh(float32[3, 5])" in done.stdout
     assert json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+
+
+def test_every_kind_of_call_gives_the_same_and_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    for call in calls.calls().values():
+        for _ in range(3):
+            (found,) = leaves(call())
+            np.testing.assert_allclose(found, np.e, rtol=1e-6)
+    calls.main(number=1, turns=1)
+    assert len(capsys.readouterr().out.splitlines()) == len(calls.calls())
 
 
 def test_a_verdict_compares_with_the_fastest_reference() -> None:

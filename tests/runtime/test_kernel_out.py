@@ -11,7 +11,7 @@ from rax.ir.op import Op
 from rax.ir.types import TensorType, as_dtype
 from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.ops.contraction import MatMul
-from rax.ops.indexing import Scatter
+from rax.ops.indexing import Gather, Scatter
 from rax.ops.relu import Relu
 from rax.ops.selection import Where
 from rax.ops.shape import Concat, Pad, Reshape
@@ -145,3 +145,16 @@ def test_products_of_any_size_and_layout_equal_those_of_matmul(sizes: tuple[int,
             assert kernel(left, right, out=out) is out
             for found in (out, kernel(left, right)):
                 np.testing.assert_allclose(found, due, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int8", "uint64"])
+def test_rows_are_taken_into_a_place_and_wrong_ones_are_refused(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((7, 30_000))
+    index = rng.integers(0 if dtype == "uint64" else -7, 7, (2, 5)).astype(dtype)
+    assert check(Gather(), [x, index]) == {"into"}
+    types = (TensorType(as_dtype("float64"), x.shape), TensorType(as_dtype(dtype), index.shape))
+    for wrong in (7, 100) if dtype == "uint64" else (7, -8):
+        index[1, 2] = wrong
+        with pytest.raises(IndexError, match=f"index {wrong} is out of bounds for axis 0 with size 7"):
+            find_kernel(Gather(), types)(x, index, out=np.empty((2, 5, 30_000)))
