@@ -7,12 +7,13 @@ what applies the rules may not.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rax.ir import dims
-from rax.ir.node import Constant, Value
+from rax.ir.node import Constant, Operation, Value
 from rax.ir.op import Op
-from rax.ir.types import bool_, broadcast_shapes
+from rax.ir.types import DType, bool_, broadcast_shapes, float32, float64
 from rax.ops.algebra import add, broadcast_to
 from rax.ops.arrays import constant, scalar
 from rax.ops.broadcasting import BroadcastTo
@@ -29,7 +30,12 @@ from rax.ops.elementwise import (
     negative,
     subtract,
 )
-from rax.ops.logical import BitwiseInvert, LogicalNot, bitwise_invert, logical_not
+from rax.ops.logical import (
+    BitwiseInvert,
+    LogicalNot,
+    bitwise_invert,
+    logical_not,
+)
 from rax.ops.samples import BOOL, COMPLEX, FLOATS, INTEGERS, NUMERIC, REAL, booleans, normal, sample
 from rax.ops.selection import Cast, Where, where
 from rax.ops.shape import Concat, Flip, Pad, PermuteDims, Reshape, Slice
@@ -284,7 +290,146 @@ def plus_zero(_: Add, x: Value, y: Value) -> Found:
     return x if is_number(y, 0) else y if is_number(x, 0) else None
 
 
+@rule(
+    Divide,
+    Example(
+        sample(normal(3), dtypes=FLOATS),
+        lambda x: divide(x, scalar(-8, x.dtype)),
+        lambda x: multiply(x, scalar(-0.125, x.dtype)),
+    ),
+    Example(
+        sample(normal(3), dtypes=("float16", "float32")),
+        lambda x: divide(x, scalar(2.0**14, x.dtype)),
+        lambda x: multiply(x, scalar(2.0**-14, x.dtype)),
+    ),
+)
+def over_a_power_of_two(_: Divide, x: Value, y: Value) -> Found:
+    """A quotient whose divisor has an exact inverse: the product has the same exact value, rounded once too."""
+    if type(y.node.op) is not Constant or y.ndim or not y.dtype.is_floating:
+        return None
+    number = float(y.node.op.literal.array)
+    exponent = _NORMAL_EXPONENTS.get(y.dtype.name, 0)
+    if abs(math.frexp(number)[0]) != 0.5 or not 2.0**-exponent <= abs(number) <= 2.0**exponent:
+        return None
+    return multiply(x, scalar(1 / number, y.dtype))
+
+
+_NORMAL_EXPONENTS = {"float16": 14, "bfloat16": 126, "float32": 126, "float64": 1022}
+"""Powers of two with exponents up to these, of either sign, are normal numbers."""
+
+
+@rule(
+    (Add, Subtract),
+    Example(sample(normal(3), normal(3), dtypes=NUMERIC), lambda x, y: add(x, negative(y)), subtract),
+    Example(
+        sample(normal(3), normal(3), dtypes=NUMERIC), lambda x, y: add(negative(x), y), lambda x, y: subtract(y, x)
+    ),
+    Example(sample(normal(3), normal(3), dtypes=NUMERIC), lambda x, y: subtract(x, negative(y)), add),
+)
+def plus_a_negative(op: Add | Subtract, x: Value, y: Value) -> Found:
+    """A difference is a sum with the negative number, to the sign of zeros."""
+    right = below(y, Negative)
+    if right is not None:
+        return subtract(x, right) if type(op) is Add else add(x, right)
+    left = below(x, Negative) if type(op) is Add else None
+    return None if left is None else subtract(y, left)
+
+
+@rule(
+    (Multiply, Divide),
+    Example(
+        sample(normal(3), normal(3), dtypes=FLOATS),
+        lambda x, y: multiply(negative(x), y),
+        lambda x, y: negative(multiply(x, y)),
+    ),
+    Example(
+        sample(normal(3), normal(3), dtypes=FLOATS),
+        lambda x, y: divide(x, negative(y)),
+        lambda x, y: negative(divide(x, y)),
+    ),
+    Example(
+        sample(normal(3), dtypes=FLOATS),
+        lambda x: multiply(negative(x), scalar(3, x.dtype)),
+        lambda x: multiply(x, scalar(-3, x.dtype)),
+    ),
+)
+def times_a_negative(op: Multiply | Divide, x: Value, y: Value) -> Found:
+    """The sign after a product or quotient of real numbers, where sums absorb it, or in a constant factor."""
+    if not x.dtype.is_floating:
+        return None
+    left, right = below(x, Negative), below(y, Negative)
+    if left is not None and type(y.node.op) is Constant and not y.ndim:
+        return op(left, scalar(-float(y.node.op.literal.array), y.dtype))
+    shape = broadcast_shapes(x.shape, y.shape)
+    if left is not None and left.shape == shape:
+        return negative(op(left, y))
+    return negative(op(x, right)) if right is not None and right.shape == shape else None
+
+
 # Choosing.
+
+
+@rule(
+    Cast,
+    Example(
+        sample(normal(3), dtypes=("float16", "bfloat16", "int8")),
+        lambda x: Cast(x.dtype)(Cast(float32)(x)),
+        lambda x: x,
+    ),
+    Example(sample(normal(3), dtypes=("float16",)), lambda x: Cast(float64)(Cast(float32)(x)), Cast(float64)),
+)
+def cast_there_and_on(op: Cast, x: Value) -> Found:
+    """A cast of a cast that has lost nothing."""
+    inner = below(x, Cast)
+    if inner is None or not _keeps_all(inner.dtype, x.dtype) or x.dtype.kind == "complex":
+        return None
+    if op.dtype.kind != inner.dtype.kind and op.dtype.kind in ("int", "uint") and x.dtype.kind == "float":
+        return None  # of a floating number out of range, of which NumPy does not say what becomes of it
+    return inner if op.dtype is inner.dtype else op(inner)
+
+
+def _keeps_all(narrow: DType, wide: DType) -> bool:
+    """Whether every number of a dtype is one of the other."""
+    if narrow.kind == wide.kind:
+        return wide.itemsize > narrow.itemsize and not (narrow.is_float8 and wide.itemsize == 2)
+    if narrow.kind == "bool":
+        return True
+    if narrow.kind == "uint" and wide.kind == "int":
+        return wide.itemsize > narrow.itemsize
+    return narrow.kind in ("int", "uint") and wide.kind == "float" and wide.itemsize >= max(4, 2 * narrow.itemsize)
+
+
+@rule(
+    Where,
+    Example(
+        sample(booleans(3), normal(3)),
+        lambda test, x: where(test, where(test, x, scalar(1, x.dtype)), scalar(2, x.dtype)),
+        lambda test, x: where(test, x, scalar(2, x.dtype)),
+    ),
+    Example(
+        sample(booleans(3), normal(3)),
+        lambda test, x: where(test, x, where(test, scalar(1, x.dtype), scalar(2, x.dtype))),
+        lambda test, x: where(test, x, scalar(2, x.dtype)),
+    ),
+    Example(
+        sample(booleans(3), normal(3)),
+        lambda test, x: where(logical_not(test), x, scalar(1, x.dtype)),
+        lambda test, x: where(test, scalar(1, x.dtype), x),
+    ),
+)
+def chosen_twice(_: Where, test: Value, x: Value, y: Value) -> Found:
+    """A choice within a choice by the same condition, or by one that is turned round."""
+    turned = below(test, LogicalNot)
+    if turned is not None:
+        return where(turned, y, x)
+    shape = broadcast_shapes(test.shape, x.shape, y.shape)
+    if type(x.node.op) is Where and x.node.inputs[0] == test:
+        x = x.node.inputs[1]
+    elif type(y.node.op) is Where and y.node.inputs[0] == test:
+        y = y.node.inputs[2]
+    else:
+        return None
+    return where(test, x, y) if broadcast_shapes(test.shape, x.shape, y.shape) == shape else None
 
 
 @rule(
@@ -303,6 +448,18 @@ def no_choice(_: Where, test: Value, x: Value, y: Value) -> Found:
     return None if chosen is None else broadcast_to(chosen, broadcast_shapes(test.shape, x.shape, y.shape))
 
 
+_COMMUTE = frozenset(("add", "multiply", "equal", "not_equal", "logical_and", "logical_or", "logical_xor"))
+
+
+def commutes(op: Operation, operands: tuple[Value, ...]) -> bool:
+    """Whether an operation gives the same bits with its operands exchanged.
+
+    Not of complex numbers, whose products are sums that may be rounded once or twice; nor a maximum, of which
+    NumPy does not say what becomes of zeros of both signs.
+    """
+    return op.name in _COMMUTE and operands[0].dtype.kind != "complex"
+
+
 CANONICAL = (
     to_its_own_shape,
     left_as_it_is,
@@ -317,6 +474,11 @@ CANONICAL = (
     over_one,
     minus_zero,
     plus_zero,
+    over_a_power_of_two,
+    plus_a_negative,
+    times_a_negative,
+    cast_there_and_on,
     no_choice,
+    chosen_twice,
 )
 """In the order they are tried."""

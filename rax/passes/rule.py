@@ -125,6 +125,8 @@ class Rewrite(Record):
     Attributes:
         name: what it is called in errors.
         rules: those that are tried, the first that applies wins.
+        commutes: whether an operation gives the same bits with its two operands exchanged; of two such that
+            are equal but for that, the second becomes the first.
 
     Example:
         >>> from rax.ops.elementwise import negative
@@ -137,6 +139,7 @@ class Rewrite(Record):
 
     name: str
     rules: tuple[Rule, ...]
+    commutes: Callable[[Operation, tuple[Value, ...]], bool] | None = None
 
     def run(self, graph: Graph, fuel: Fuel) -> Graph:
         """The rewritten graph, with the inputs, trees and names of the old one; itself if nothing applies.
@@ -147,14 +150,22 @@ class Rewrite(Record):
             VerificationError: a rule changed a type.
         """
         with trail.recording() as recorder:
-            return _Sweep(self.rules, fuel, recorder).graph(graph)
+            return _Sweep(self.rules, self.commutes, fuel, recorder).graph(graph)
 
 
 class _Sweep:
     """One run of a pass: what is rewritten already is remembered across the graphs of the run."""
 
-    def __init__(self, rules: Sequence[Rule], fuel: Fuel, recorder: trail.Recorder) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        commutes: Callable[[Operation, tuple[Value, ...]], bool] | None,
+        fuel: Fuel,
+        recorder: trail.Recorder,
+    ) -> None:
         self._all = rules
+        self._commutes = commutes
+        self._orders: dict[tuple[Operation, frozenset[Value]], tuple[Value, ...]] = {}
         self._rules: dict[type[Operation], tuple[Rule, ...]] = {}
         self._fuel = fuel
         self._recorder = recorder
@@ -177,6 +188,7 @@ class _Sweep:
             self._recorder.pinned = graph.origins.get(node, NOWHERE)
             operands = tuple([new.get(value, value) for value in node.inputs]) if new else node.inputs
             op = self._held(node.op)
+            operands = self._ordered(op, operands)
             results = self._rewritten(op, operands, node.types, ROUNDS)
             if results is None:
                 if op is node.op and operands == node.inputs:
@@ -189,6 +201,16 @@ class _Sweep:
             return graph
         origins = ChainMap(graph.origins, self._recorder.table)
         return Graph(graph.inputs, outputs, graph.in_tree, graph.out_tree, graph.output_names, origins)
+
+    def _ordered(self, op: Operation, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        """Operands in the order in which the operation was first met with them."""
+        if len(operands) != 2 or self._commutes is None or not self._commutes(op, operands):
+            return operands
+        first = self._orders.setdefault((op, frozenset(operands)), operands)
+        if first == operands or self._fuel.spent:
+            return operands
+        self._fuel.burn("operands exchanged", op, self._recorder.pinned or NOWHERE)
+        return first
 
     def _held(self, op: Operation) -> Operation:
         """The operation with the graphs it holds rewritten; itself if they stay."""
@@ -238,6 +260,7 @@ class _Sweep:
             self._recorder.pinned = self._recorder.table.get(node, replaced)
             operands = tuple([new.get(value, value) for value in node.inputs])
             op = self._held(node.op)
+            operands = self._ordered(op, operands)
             made = self._rewritten(op, operands, node.types, rounds)
             new.update(zip(node.outputs, made or self._applied(op, operands, node.types), strict=True))
         self._recorder.pinned = replaced

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rax.passes.canonical import CANONICAL
+from rax.passes.canonical import CANONICAL, commutes
 from rax.passes.fold import folded
+from rax.passes.hoisting import HOISTING
 from rax.passes.rule import Rewrite
 
 # One sweep for all rules, since each makes room for the others.
-STRAIGHT = Rewrite("simplify", (*CANONICAL, folded))
+STRAIGHT = Rewrite("simplify", (*CANONICAL, *HOISTING, folded), commutes)

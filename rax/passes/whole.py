@@ -9,7 +9,7 @@ from rax.passes.pipeline import Pipeline
 from rax.passes.rule import Rewrite
 from rax.passes.straight import STRAIGHT
 
-SIMPLIFY = Rewrite("simplify", (*CONTROL, *STRAIGHT.rules))
+SIMPLIFY = Rewrite("simplify", (*CONTROL, *STRAIGHT.rules), STRAIGHT.commutes)
 DEFAULT = Pipeline((SIMPLIFY, Merge(PAIRS, SIMPLIFY)))
 
 

@@ -211,7 +211,7 @@ class _Placer:
     def _wanted(self) -> list[int | None]:
         """For each output the buffer that is its alone, if it has one, and in a nested graph looks just like it."""
         skeleton, types = self._skeleton, self._types
-        copies = copied_outputs(skeleton.outputs, types, self._buffers, self._kept)
+        copies = copied_outputs(skeleton.outputs, skeleton.parts, self._buffers, self._kept)
         found: list[int | None] = []
         for value, copied in zip(skeleton.outputs, copies, strict=True):
             root = self._buffers[value]

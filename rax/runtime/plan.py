@@ -262,7 +262,7 @@ class Plan:
     @property
     def output_copies(self) -> list[bool]:
         """Which outputs are copied at the end, since their memory is not theirs alone."""
-        return copied_outputs(self.outputs, self.types, self.buffers, self._structure.kept)
+        return copied_outputs(self.outputs, self._structure.skeleton.parts, self.buffers, self._structure.kept)
 
     def __str__(self) -> str:
         given = ", ".join(f"{name} = {size}" for name, size in self.dim_values.items())
@@ -350,14 +350,21 @@ Arrange = Callable[[Skeleton, Mapping[str, int], Sequence[Step], Sequence[Tensor
 
 
 def copied_outputs(
-    outputs: Sequence[int], types: Sequence[TensorType], buffers: Sequence[int], kept: frozenset[int]
+    outputs: Sequence[int], parts: set[int], buffers: Sequence[int], kept: frozenset[int]
 ) -> list[bool]:
-    """For each output whether it is copied at the end; ``kept`` are the buffers that are not a run's to give away."""
+    """For each output whether it is copied at the end.
+
+    Args:
+        outputs: the values.
+        parts: the views that do not show each element of their buffer once; one that repeats them is read-only.
+        buffers: for each value the value whose buffer it lives in.
+        kept: the buffers that are not a run's to give away.
+    """
     taken: set[int] = set()
     copies: list[bool] = []
     for value in outputs:
         root = buffers[value]
-        copies.append(types[root].size != types[value].size or root in taken or root in kept)
+        copies.append(value in parts or root in taken or root in kept)
         taken.add(root)
     return copies
 
