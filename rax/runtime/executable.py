@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rax.ir import services
-from rax.ir.errors import BindingError, RaxError
+from rax.ir.errors import BindingError, RaxError, ResourceError
 from rax.ir.graph import Graph
 from rax.ir.late import late
 from rax.ir.tree import unflatten
@@ -204,6 +204,8 @@ class Executable:
             return self._specialised.run_for(sizes)(arrays)
         except OutOfTimeError as error:  # outside any step
             raise out_of_time(error) from None
+        except MemoryError as error:  # for the copies that are returned
+            raise ResourceError(f"copying the results failed: there is not enough memory: {error}") from error
 
     def __repr__(self) -> str:
         return f"<Executable of {self.graph!r} on {self.backend}>"

@@ -171,7 +171,7 @@ BOMBS: dict[str, Callable[[Any], Any]] = {
     "the padding of a conv": padded,
     "halves, summed in float32": lambda x: rnp.sum(rnp.broadcast_to(rnp.astype(x, "float16"), (HUGE, 1, 1))),
     "a sort": lambda x: rnp.sort(rnp.broadcast_to(x, (HUGE, 1, 1)), axis=0)[0],
-    "an outer product": lambda x: rnp.sum(rnp.broadcast_to(x, (2**20, 1, 1)) * rnp.broadcast_to(x, (1, 2**20, 1))),
+    "an outer product": lambda x: rnp.sum(rnp.reshape(rnp.arange(2**20), (-1, 1, 1)) * rnp.arange(2.0**20) * x),
     "what a scan stacks": lambda x: rax.scan(lambda c, _: (c, c), x, None, length=HUGE)[1][0],
     "the body of a loop": lambda x: rax.fori_loop(
         0, 2, lambda i, c: rnp.sort(rnp.broadcast_to(c, (HUGE, 1, 1)), axis=0)[:1], x
@@ -209,13 +209,15 @@ def test_the_step_within_a_loop_is_named() -> None:
     with pytest.raises(ResourceError) as error:
         compile(graph, max_memory=1000)(np.ones((1, 1, 1), np.float32))
     place, *loops = error.value.where.split("; within ")
-    assert "exp gives float32[1099511627776, 1, 1]" in place
+    assert "sort gives float32[1099511627776, 1, 1]" in place
     assert [loop.partition(": ")[2] for loop in loops] == ["scan"]
 
 
 def test_memory_that_there_is_not_is_an_error_of_its_kind() -> None:
     with pytest.raises(ResourceError, match="failed: there is not enough memory: Unable to allocate"):
         compile(rax.trace(lambda x: -rnp.broadcast_to(x, (2**57,)), rax.spec((1,))))(X[:1])
+    with pytest.raises(ResourceError, match="sort failed: there is not enough memory: Unable to allocate"):
+        compile(rax.trace(lambda x: rnp.sort(rnp.broadcast_to(x, (2**57,))), rax.spec((1,))))(X[:1])
 
 
 def constants_alone(build: Callable[[Value], Value], *shape: int) -> Graph:
