@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from rax.ir.graph import Graph
 from rax.passes.control import CONTROL, PAIRS
+from rax.passes.loops import LOOPS
 from rax.passes.merge import Merge
 from rax.passes.pipeline import Pipeline
 from rax.passes.rule import Rewrite
 from rax.passes.straight import STRAIGHT
 
-SIMPLIFY = Rewrite("simplify", (*CONTROL, *STRAIGHT.rules), STRAIGHT.commutes)
+SIMPLIFY = Rewrite("simplify", (*CONTROL, *LOOPS, *STRAIGHT.rules), STRAIGHT.commutes)
 DEFAULT = Pipeline((SIMPLIFY, Merge(PAIRS, SIMPLIFY)))
 
 

@@ -130,7 +130,7 @@ def test_loops_that_carry_the_same_and_return_other_things_merge() -> None:
 
 def test_a_merge_counts_as_a_rewrite(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def both(h: Any, xs: Any) -> Any:
-        return rax.scan(lambda c, x: (c + x, c), h, xs)[1], rax.scan(lambda c, x: (c + x, x * 2), h, xs)[1]
+        return rax.scan(lambda c, x: (c + x, c), h, xs)[1], rax.scan(lambda c, x: (c + x, rnp.flip(c)), h, xs)[1]
 
     graph = rax.trace(both, H, XS)
     monkeypatch.setenv("RAX_FUEL", "9")
