@@ -60,7 +60,9 @@ IMPORTS_BY_NAME = {
 
 # What transforms and applies rules names no operation: a rule that needs one belongs on the operation, or,
 # where it rewrites one operation into others, in one of these modules of rules.
-RULES = {f"rax.passes.{name}" for name in ("canonical", "control", "decompose", "fold", "hoisting", "loops")}
+RULES = {
+    f"rax.passes.{name}" for name in ("accumulation", "canonical", "control", "decompose", "fold", "hoisting", "loops")
+}
 MACHINERY_SEES = {"rax.ops.algebra", "rax.ops.families", "rax.ops.samples"}
 
 

@@ -210,7 +210,7 @@ def stacked_and_computed(op: Scan, *operands: Value) -> Found:
         if y.node in carried or not isinstance(y.node.op, Pointwise):
             continue
         kept = {other for other in loop.ys if other != y and other not in moved}
-        if _follows(y, {*kept, *ready, *fixed}):
+        if follows(y, {*kept, *ready, *fixed}):
             moved.append(y)
     if not moved:
         return None
@@ -226,7 +226,7 @@ def _all_at_once(x: Value, rows: Value) -> tuple[Value, ...]:
     return final, stacked, multiply(multiply(stacked, x), rows)
 
 
-def _follows(y: Value, given: set[Value]) -> bool:
+def follows(y: Value, given: set[Value]) -> bool:
     """Whether a value follows from others by elementwise operations alone, and from one that is not a constant."""
     for node in topological([y], {value.node for value in given if value != y}.__contains__):
         for value in node.inputs:
@@ -254,6 +254,8 @@ class Stacker:
 
     def stack(self, y: Value) -> Value:
         """A value of the body, stacked; it follows from what is ready or fixed."""
+        if y in self._ready:
+            return self._ready[y]
         ends = {value.node for value in (*self._ready, *self._fixed)}
         for node in topological([y], ends.__contains__):
             if type(node.op) is not Constant:

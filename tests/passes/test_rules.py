@@ -26,8 +26,9 @@ from rax.ops.selection import Cast, where
 from rax.ops.shape import Reshape, Slice
 from rax.passes.optimise import optimise
 from rax.passes.rule import Example, Fuel, Rewrite, Rule
-from rax.passes.whole import SIMPLIFY
+from rax.passes.whole import REASSOCIATE, SIMPLIFY
 from rax.runtime.reference import evaluate_graph
+from tests.ops.laws import EPS, assert_close
 
 RULES = SIMPLIFY.rules
 CASES = [
@@ -202,3 +203,24 @@ def test_an_operation_that_fails_is_left_to_fail_where_it_runs() -> None:
     assert optimise(graph) is graph
     with pytest.raises(ExecutionError, match="gather failed: index 7 is out of bounds"):
         evaluate_graph(graph, [])
+
+
+ROUNDED = [
+    pytest.param(rule, example, dtype, id=f"{rule.name}-{index}-{dtype}")
+    for rule in REASSOCIATE.rules
+    for index, example in enumerate(rule.examples)
+    for dtype in example.operands.dtypes
+]
+
+
+@pytest.mark.parametrize(("rule", "example", "dtype"), ROUNDED)
+def test_a_rule_that_changes_the_order_of_sums_does_what_its_examples_say(
+    rule: Rule, example: Example, dtype: str
+) -> None:
+    before, after = example.graphs(as_dtype(dtype))
+    found = Rewrite("alone", (rule,)).run(before, Fuel())
+    verify(found)
+    assert found == after
+    arrays = example.operands.arrays(as_dtype(dtype))
+    for old, new in zip(evaluate_graph(before, arrays), evaluate_graph(found, arrays), strict=True):
+        assert_close(new, old, 16 * EPS[dtype], dtype)

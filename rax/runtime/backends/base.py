@@ -10,7 +10,7 @@ from rax.ir.graph import Graph
 from rax.ir.op import Op
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array
-from rax.passes.optimise import optimise
+from rax.passes.optimise import optimise, reassociate
 from rax.runtime.plan import Plan, Step
 from rax.runtime.reference import evaluate_graph, run_reference
 
@@ -30,8 +30,8 @@ class Backend(ABC):
     has_arena: ClassVar[bool] = False
 
     def prepare(self, graph: Graph) -> Graph:
-        """The graph that is planned in place of another, with the same results bit for bit."""
-        return optimise(graph)
+        """The graph that is planned in place of another, with the same results but for the order of sums in loops."""
+        return reassociate(optimise(graph))
 
     @abstractmethod
     def takes(self, op: Op) -> bool:
