@@ -61,7 +61,8 @@ IMPORTS_BY_NAME = {
 # What transforms and applies rules names no operation: a rule that needs one belongs on the operation, or,
 # where it rewrites one operation into others, in one of these modules of rules.
 RULES = {
-    f"rax.passes.{name}" for name in ("accumulation", "canonical", "control", "decompose", "fold", "hoisting", "loops")
+    f"rax.passes.{name}"
+    for name in ("accumulation", "canonical", "control", "decompose", "fold", "hoisting", "joining", "loops")
 }
 MACHINERY_SEES = {"rax.ops.algebra", "rax.ops.families", "rax.ops.samples"}
 

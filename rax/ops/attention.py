@@ -42,10 +42,11 @@ def attention_weights(query: Value, key: Value, bias: Value | None, scale: float
     *lead, count, heads, size = query.shape
     others, groups = key.shape[-3], key.shape[-2]
     per_group = dims.floor_divide(heads, groups)
-    parts = reshape(cast(query, dtype), (*lead, count, groups, per_group, size))
+    scaled = multiply(cast(query, dtype), scalar(scale, dtype))  # which is smaller than the scores
+    parts = reshape(scaled, (*lead, count, groups, per_group, size))
     rows = reshape(_swapped(parts, -3, -2, -4, -1), (*lead, groups, per_group * count, size))
     products = matmul(rows, _swapped(cast(key, dtype), -2, -1, -3))
-    scores = multiply(reshape(products, (*lead, heads, count, others)), scalar(scale, dtype))
+    scores = reshape(products, (*lead, heads, count, others))
     least = scalar(-math.inf, dtype)
     if causal:
         scores = where(greater_equal(expand_dims(iota(count), (1,)), iota(others)), scores, least)

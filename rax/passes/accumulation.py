@@ -13,13 +13,13 @@ from rax.ir.dims import Size
 from rax.ir.graph import Graph
 from rax.ir.node import Constant, Node, Value, new_input
 from rax.ops.algebra import add
-from rax.ops.arrays import scalar
-from rax.ops.broadcasting import BroadcastTo, Sum
+from rax.ops.broadcasting import Sum
 from rax.ops.contraction import MatMul, matmul
 from rax.ops.elementwise import Add, multiply
 from rax.ops.samples import FLOATS, normal, sample
 from rax.ops.scan import Scan
 from rax.ops.shape import PermuteDims, permute_dims, reshape
+from rax.passes.joining import is_zero
 from rax.passes.loops import Loop, Stacker, follows, reached, taken_apart
 from rax.passes.rule import Example, Found, rule
 
@@ -68,7 +68,7 @@ def summed_afterwards(op: Scan, *operands: Value) -> Found:
         if place not in found:
             results.append(next(rest))
             continue
-        total = None if _is_zero(given) else given
+        total = None if is_zero(given) else given
         for term in found[place]:
             part = _summed(term, stacker)
             total = part if total is None else add(total, part)
@@ -145,11 +145,6 @@ def _summed(term: Value, stacker: Stacker) -> Value:
     if isinstance(node.op, Sum):
         return Sum((0, *[axis + 1 for axis in node.op.axes]))(stacker.stack(node.inputs[0]))
     return Sum((0,))(stacker.stack(term))
-
-
-def _is_zero(value: Value) -> bool:
-    inner = value.node.inputs[0] if type(value.node.op) is BroadcastTo else value
-    return type(inner.node.op) is Constant and inner == scalar(0, inner.dtype)
 
 
 ACCUMULATION = (summed_afterwards,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rax.ir.graph import Graph
 from rax.ir.late import late
 from rax.passes.pipeline import Pipeline
-from rax.passes.straight import STRAIGHT
+from rax.passes.straight import JOIN, STRAIGHT
 
 _optimise_whole = late("rax.passes.whole", "optimise_whole")
 _reassociate_whole = late("rax.passes.whole", "reassociate_whole")
@@ -34,7 +34,9 @@ def optimise(graph: Graph) -> Graph:
 
 
 def reassociate(graph: Graph) -> Graph:
-    """The graph with sums in an order that takes less time: the same interface, the same results within rounding.
+    """The graph with sums taken in less time: the same interface, and the same results within rounding.
+
+    The order of terms may differ, and the sign of a zero.
 
     Args:
         graph: one that :func:`optimise` returned.
@@ -51,7 +53,7 @@ def reassociate(graph: Graph) -> Graph:
         >>> [node.op.name for node in reassociate(Graph((start, rows), (loop(start, rows),))).nodes[2:]]
         ['sum', 'add']
     """
-    return _reassociate_whole(graph) if _holds_graphs(graph) else graph
+    return _reassociate_whole(graph) if _holds_graphs(graph) else Pipeline((JOIN,)).run(graph)
 
 
 def _holds_graphs(graph: Graph) -> bool:

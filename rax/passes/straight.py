@@ -1,11 +1,13 @@
-"""The rules for graphs without loops and choices."""
+"""The passes for graphs without loops and choices."""
 
 from __future__ import annotations
 
 from rax.passes.canonical import CANONICAL, commutes
 from rax.passes.fold import folded
 from rax.passes.hoisting import HOISTING
+from rax.passes.joining import JOINING
 from rax.passes.rule import Rewrite
 
 # One sweep for all rules, since each makes room for the others.
 STRAIGHT = Rewrite("simplify", (*CANONICAL, *HOISTING, folded), commutes)
+JOIN = Rewrite("join", JOINING)

@@ -9,11 +9,11 @@ from rax.passes.loops import LOOPS
 from rax.passes.merge import Merge
 from rax.passes.pipeline import Pipeline
 from rax.passes.rule import Rewrite
-from rax.passes.straight import STRAIGHT
+from rax.passes.straight import JOIN, STRAIGHT
 
 SIMPLIFY = Rewrite("simplify", (*CONTROL, *LOOPS, *STRAIGHT.rules), STRAIGHT.commutes)
 DEFAULT = Pipeline((SIMPLIFY, Merge(PAIRS, SIMPLIFY)))
-REASSOCIATE = Rewrite("reassociate", ACCUMULATION)
+REASSOCIATE = Rewrite("reassociate", (*ACCUMULATION, *JOIN.rules))
 
 
 def optimise_whole(graph: Graph) -> Graph:
@@ -22,6 +22,6 @@ def optimise_whole(graph: Graph) -> Graph:
 
 
 def reassociate_whole(graph: Graph) -> Graph:
-    """The graph with sums of loops taken out of them, simplified again where that was done."""
+    """The graph after the passes that are not exact, simplified again where they change it."""
     found = Pipeline((REASSOCIATE,)).run(graph)
     return graph if found is graph else DEFAULT.run(found)

@@ -349,9 +349,7 @@ Arrange = Callable[[Skeleton, Mapping[str, int], Sequence[Step], Sequence[Tensor
 """From the sizes filled in, and steps in the order of the graph, to a plan."""
 
 
-def copied_outputs(
-    outputs: Sequence[int], parts: set[int], buffers: Sequence[int], kept: frozenset[int]
-) -> list[bool]:
+def copied_outputs(outputs: Sequence[int], parts: set[int], buffers: Sequence[int], kept: frozenset[int]) -> list[bool]:
     """For each output whether it is copied at the end.
 
     Args:

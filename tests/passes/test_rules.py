@@ -209,7 +209,7 @@ ROUNDED = [
     pytest.param(rule, example, dtype, id=f"{rule.name}-{index}-{dtype}")
     for rule in REASSOCIATE.rules
     for index, example in enumerate(rule.examples)
-    for dtype in example.operands.dtypes
+    for dtype in example.operands.dtypes or ("float32",)
 ]
 
 

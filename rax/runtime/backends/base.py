@@ -30,7 +30,7 @@ class Backend(ABC):
     has_arena: ClassVar[bool] = False
 
     def prepare(self, graph: Graph) -> Graph:
-        """The graph that is planned in place of another, with the same results but for the order of sums in loops."""
+        """The graph that is planned in place of another, with the same results within rounding."""
         return reassociate(optimise(graph))
 
     @abstractmethod
