@@ -32,7 +32,7 @@ LAYERS = {
     "autodiff": Layer("ir ops"),
     "passes": Layer("ir ops"),
     "format": Layer("ir", "msgpack numpy"),
-    "runtime": Layer("ir ops passes", "numpy"),
+    "runtime": Layer("ir ops passes", "networkx numpy"),
     "frontend": Layer(FRONT, "numpy"),
     "numpy": Layer(FRONT, "numpy opt_einsum"),
     "special": Layer(f"{FRONT} numpy"),
@@ -46,7 +46,11 @@ LAYERS = {
 """Every room, with what it may import besides itself and the standard library."""
 
 # A whole room may not: only these modules of it.
-ONLY_HERE = {("format", "numpy"): {"rax.format.tensors"}, ("numpy", "opt_einsum"): {"rax.numpy.einsum"}}
+ONLY_HERE = {
+    ("format", "numpy"): {"rax.format.tensors"},
+    ("numpy", "opt_einsum"): {"rax.numpy.einsum"},
+    ("runtime", "networkx"): {"rax.runtime.remat"},
+}
 
 # A string names what is imported, so nothing here can read it; each place says why it must.
 IMPORTS_BY_NAME = {

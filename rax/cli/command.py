@@ -18,6 +18,7 @@ class Command(Record):
     steps: int | None = None
     output: str = ""
     backend: str = "numpy"
+    memory: int | None = None
     max_memory: int | None = None
     timeout: float | None = None
     profile: bool = False

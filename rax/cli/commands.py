@@ -47,7 +47,7 @@ def carry_out(command: Command, loaded: Callable[[], None]) -> int:
         if command.info or command.check:
             return _info(path, name, command) if command.info else _check(path, name, command)
         with _held_to(command.max_memory):
-            entry = Entry(load(path), name, command.backend, max_memory=command.max_memory)
+            entry = Entry(load(path), name, command.backend, memory=command.memory, max_memory=command.max_memory)
         given = read_inputs(command.inputs, entry.graph)
         loaded()
         with _held_to(command.max_memory):
@@ -133,7 +133,7 @@ def _check_entries(program: Program, name: str | None, command: Command) -> int:
         raise RaxError(f"{f'entry {name!r}' if name else 'the file'} carries no expected outputs")
     worst = 0
     for each in names:
-        entry = Entry(program, each, command.backend, max_memory=command.max_memory)
+        entry = Entry(program, each, command.backend, memory=command.memory, max_memory=command.max_memory)
         worst = max(worst, _report_check(entry, entry.run(), f" of {each}" if len(names) > 1 else ""))
     return worst
 

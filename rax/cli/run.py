@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from rax.cli.amounts import parse_bytes, parse_seconds
 from rax.cli.command import EXIT_CODE, Command
 from rax.cli.options import Option, Wording, parse, stop
 from rax.ir.errors import RaxError, ResourceError
 from rax.ir.late import late
+from rax.runtime.amounts import parse_bytes, parse_seconds
 
 _WORDING = Wording(
     "rax-run",
@@ -38,6 +38,7 @@ A file from others may ask for more memory or time than you want to give:
   --max-memory 512MiB   An entry for which the plan says that it holds more at once is refused before anything
                         is allocated. Counted is what a run makes: results, loops included; not the file and
                         the inputs. On Linux the process is held to it too, and 128 MiB for itself.
+  --memory 400MiB       A run is to hold no more: what it would keep is computed again. Refused if that cannot be.
   --timeout 10          In seconds, or 500ms, 2min, 1h: for loading, compiling and running together. The outputs
                         are written, whole, when that is over.
 
@@ -58,6 +59,7 @@ _OPTIONS = (
     Option("--steps", "run N times, feeding state outputs back into inputs", "N", _count),
     Option("--output", "write every output to an archive", "OUT.npz", short="-o"),
     Option("--backend", "what computes: numpy or reference", "BACKEND"),
+    Option("--memory", "compute values again instead of keeping them, to hold no more", "SIZE", parse_bytes),
     Option("--max-memory", "the most memory a run may hold at once", "SIZE", parse_bytes),
     Option("--timeout", "the most time the command may take", "TIME", parse_seconds),
     Option("--profile", "run several times, and show where the time goes"),

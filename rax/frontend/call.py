@@ -160,9 +160,10 @@ class Jitted(Generic[P, R]):
     Made by :func:`jit`. On tensors of a graph being built it is the function itself.
     """
 
-    def __init__(self, function: Callable[P, R], backend: str) -> None:
+    def __init__(self, function: Callable[P, R], backend: str, memory: int | str | None) -> None:
         self.function = function
         self.backend = backend
+        self.memory = memory
         self._cache: OrderedDict[Any, Executable] = OrderedDict()
         self._latest: Executable | None = None  # of arguments by position
         functools.update_wrapper(self, function)
@@ -180,7 +181,8 @@ class Jitted(Generic[P, R]):
         executable = self._cache.get(key)
         if executable is None:
             specs, named = unflatten(tree, types)
-            executable = self._cache[key] = compile(trace(self.function, *specs, **named), self.backend)
+            graph = trace(self.function, *specs, **named)
+            executable = self._cache[key] = compile(graph, self.backend, memory=self.memory)
             if len(self._cache) > _JIT_CACHE:
                 self._cache.popitem(last=False)
         else:
@@ -189,13 +191,14 @@ class Jitted(Generic[P, R]):
         return executable(*args, **kwargs)
 
 
-def jit(function: Callable[P, R], *, backend: str = "numpy") -> Jitted[P, R]:
+def jit(function: Callable[P, R], *, backend: str = "numpy", memory: int | str | None = None) -> Jitted[P, R]:
     """A function that runs compiled on arrays, and builds graph where graph is being built.
 
     Args:
         function: a pure function of arrays in any nest. Numbers and bools are arrays to it too;
             bind what must stay a Python value with ``functools.partial`` or a lambda.
         backend: what computes.
+        memory: what a call is to hold at once, such as ``"512MiB"``; see :func:`rax.compile`.
 
     Returns:
         A function of the same arguments: NumPy arrays in, NumPy arrays out. It is traced anew
@@ -207,4 +210,4 @@ def jit(function: Callable[P, R], *, backend: str = "numpy") -> Jitted[P, R]:
         >>> double(np.arange(3.0))
         array([0., 2., 4.])
     """
-    return Jitted(function, backend)
+    return Jitted(function, backend, memory)

@@ -53,7 +53,8 @@ class Entry:
         program: what a file holds.
         name: the entry; by default the program's main one.
         backend: what computes.
-        max_memory: the most bytes a run may hold at once; see :func:`rax.compile`.
+        memory: the bytes a run is to hold at once, computing again what it would keep; see :func:`rax.compile`.
+        max_memory: the most bytes a run may hold at once; see there.
         timeout: the most seconds a run may take; see there.
 
     Raises:
@@ -72,6 +73,7 @@ class Entry:
         name: str | None = None,
         backend: str = "numpy",
         *,
+        memory: int | None = None,
         max_memory: int | None = None,
         timeout: float | None = None,
     ) -> None:
@@ -84,7 +86,7 @@ class Entry:
         self.example = program.examples.get(chosen, Example())
         self.states = self.graph.states
         self._defaults = program.defaults
-        self._executable = compile(self.graph, backend, max_memory=max_memory, timeout=timeout)
+        self._executable = compile(self.graph, backend, memory=memory, max_memory=max_memory, timeout=timeout)
 
     def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What each input is: given, else from the example, else a default; those without are left out."""

@@ -13,6 +13,7 @@ from rax.ir.graph import Graph
 from rax.ir.late import late
 from rax.ir.tree import unflatten
 from rax.ops.arrays import Array
+from rax.runtime.amounts import parse_bytes
 from rax.runtime.backends import find_backend
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.binding import Binder
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _giver = late("rax.runtime.front", "giver")  # for what runs more than once
 _taker = late("rax.runtime.front", "taker")
-
+_fitting = late("rax.runtime.remat", "fitting")  # where a budget of memory asks for it
 KEPT_SIZES = 16
 KEPT_PROGRAMS = 64
 
@@ -37,9 +38,10 @@ KEPT_PROGRAMS = 64
 class Specialised:
     """A planned graph and what runs it, for the sizes it was last run with."""
 
-    def __init__(self, graph: Graph, backend: Backend) -> None:
+    def __init__(self, graph: Graph, backend: Backend, memory: int | None) -> None:
+        fit = None if memory is None else partial(_fitting, memory)
         places = backend.places if backend.has_arena else None
-        self.plan = make_plan(backend.prepare(graph), backend.takes, backend.writes, backend.fuses, places)
+        self.plan = make_plan(backend.prepare(graph), backend.takes, backend.writes, backend.fuses, places, fit=fit)
         self.dim_names = self.plan.dim_names
         self._backend = backend
         self._plans = Cache[tuple[int, ...], Plan](KEPT_SIZES)
@@ -74,17 +76,21 @@ class Executable:
         graph: what it runs.
         backend: the name of the backend.
         plan: the schedule, the buffers' lives and the peak memory.
+        memory: the bytes that plans are fitted into; None for no budget.
         max_memory: the most bytes a call may hold at once; None for no limit.
         timeout: the most seconds a call may take; None for no limit.
     """
 
-    def __init__(self, graph: Graph, backend: str, max_memory: int | None, timeout: float | None) -> None:
+    def __init__(
+        self, graph: Graph, backend: str, memory: int | None, max_memory: int | None, timeout: float | None
+    ) -> None:
         self.graph = graph
         self.backend = backend
+        self.memory = memory
         self.max_memory = max_memory
         self.timeout = timeout
         self._binder = Binder(graph)
-        self._specialised = _specialised(graph, backend)
+        self._specialised = _specialised(graph, backend, memory)
         self._take: Take = self._take_first
         self._give: Give = partial(unflatten, graph.out_tree)
         self.plan: Plan = self._specialised.plan
@@ -220,14 +226,19 @@ _executables = Cache[tuple[object, ...], Executable](KEPT_PROGRAMS)
 _programs = Cache[tuple[object, ...], Specialised](KEPT_PROGRAMS)
 
 
-def _specialised(graph: Graph, backend: str) -> Specialised:
+def _specialised(graph: Graph, backend: str, memory: int | None) -> Specialised:
     """Planned graphs are shared by structure; errors name source lines, so those count too."""
-    key = (graph.digest, backend, tuple(graph.origins.values()))
-    return _programs.get(key, lambda: Specialised(graph, find_backend(backend)))
+    key = (graph.digest, backend, memory, tuple(graph.origins.values()))
+    return _programs.get(key, lambda: Specialised(graph, find_backend(backend), memory))
 
 
 def compile(
-    graph: Graph, backend: str = "numpy", *, max_memory: int | None = None, timeout: float | None = None
+    graph: Graph,
+    backend: str = "numpy",
+    *,
+    memory: int | str | None = None,
+    max_memory: int | None = None,
+    timeout: float | None = None,
 ) -> Executable:
     """Make a graph ready to run.
 
@@ -238,19 +249,21 @@ def compile(
     Args:
         graph: what to run.
         backend: ``"numpy"``, or ``"reference"`` for the oracle that backends are compared with.
-        max_memory: the most bytes a call may hold at once: a call for whose sizes
-            ``plan.peak_bytes`` is more is refused before anything is allocated. That counts what
+        memory: bytes, also as ``"512MiB"`` or ``"2GB"``, that the plan is to hold at most: where it would hold more,
+            values are computed again instead of kept, as ``plan.remat`` says, and results stay the same bit for
+            bit. What a loop keeps for the way back it keeps; see ``checkpoint`` of :func:`rax.scan`.
+        max_memory: the most bytes a call may hold at once. It changes no plan: a call for whose sizes
+            ``plan.peak_bytes`` is more is refused before anything is allocated. Both limits count what
             the call makes, its results and the bodies of its loops included; not its arguments and the
             constants of the graph, which are there before, nor, but for convolutions, the
             scratch memory of one operation, which is in the order of its operands and results.
-        timeout: the most seconds that planning may take, and then each call. The clock is looked at
-            before each operation and each round of a loop, so a call ends when the operation then
-            running is done.
+        timeout: the most seconds that planning may take, and then each call. The clock is looked at before each
+            operation and each round of a loop, so a call ends when the operation then running is done.
 
     Raises:
         RaxError: there is no such backend, ``graph`` is no graph, or a limit is no such number.
         BindingError: the graph uses a size that no input fixes.
-        ResourceError: planning took longer than ``timeout``.
+        ResourceError: planning took longer than ``timeout``, or no plan holds as little as ``memory``.
 
     Example:
         >>> import numpy as np
@@ -270,26 +283,36 @@ def compile(
           at: ...
           fix: allow more bytes as max_memory, or give it smaller inputs
     """
-    if not isinstance(graph, Graph):  # pyright: ignore[reportUnnecessaryIsInstance]  # users have no checker
-        raise RaxError(
-            f"compile takes a graph, not a {type(graph).__name__}",
-            fix="trace a function with rax.trace, or use rax.jit; of a program take an entry",
-        )
-    _check_limits(max_memory, timeout)
+    budget = _bytes(memory) if isinstance(memory, str) else memory
+    _check(graph, budget, max_memory, timeout)
     find_backend(backend)
-    key = (id(graph), backend, max_memory, timeout)
+    key = (id(graph), backend, budget, max_memory, timeout)
     try:
         with time_limit(timeout):
-            return _executables.get(key, lambda: Executable(graph, backend, max_memory, timeout))
+            return _executables.get(key, lambda: Executable(graph, backend, budget, max_memory, timeout))
     except OutOfTimeError as error:
         raise out_of_time(error, "while it was planned, before it ran") from None
 
 
-def _check_limits(max_memory: Any, timeout: Any) -> None:
-    whole = isinstance(max_memory, int) and not isinstance(max_memory, bool)
-    if max_memory is not None and not (whole and max_memory >= 0):
-        fix = "give an int, such as 512 * 2**20"
-        raise RaxError(f"max_memory is {max_memory!r}, which is no number of bytes", fix=fix)
+def _bytes(memory: str) -> int:
+    try:
+        return parse_bytes(memory)
+    except ValueError as error:
+        what, fix = str(error).rsplit(": ", 1)
+        raise RaxError(f"memory: {what}", fix=fix) from None
+
+
+def _check(graph: Any, memory: Any, max_memory: Any, timeout: Any) -> None:
+    if not isinstance(graph, Graph):
+        raise RaxError(
+            f"compile takes a graph, not a {type(graph).__name__}",
+            fix="trace a function with rax.trace, or use rax.jit; of a program take an entry",
+        )
+    for name, limit in (("memory", memory), ("max_memory", max_memory)):
+        whole = isinstance(limit, int) and not isinstance(limit, bool)
+        if limit is not None and not (whole and limit >= 0):
+            fix = "give an int, such as 512 * 2**20" + (', or "512MiB"' if name == "memory" else "")
+            raise RaxError(f"{name} is {limit!r}, which is no number of bytes", fix=fix)
     real = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
     if timeout is not None and not (real and 0 < timeout < math.inf):
         raise RaxError(f"timeout is {timeout!r}, which is no number of seconds", fix="give a positive number")

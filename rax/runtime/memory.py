@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from rax.ir.errors import ResourceError
+from rax.runtime.amounts import amount
 from rax.runtime.plan import Plan
-
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def check_memory(plan: Plan, limit: int) -> None:
@@ -65,17 +64,3 @@ def _place(plan: Plan, limit: int) -> tuple[str, str]:
             return "; within ".join([f"more from {place} gives {results}", *loops]), step.origin.source
         loops.insert(0, place)
         plan, limit = inner, limit - outside
-
-
-def amount(size: int) -> str:
-    """A number of bytes to read.
-
-    Example:
-        >>> amount(15), amount(2048), amount(3 * 2**38)
-        ('15 bytes', '2 KiB', '768 GiB')
-    """
-    for power, unit in enumerate(_UNITS):
-        if size < 1024 ** (power + 1) or unit == _UNITS[-1]:
-            shown = size / 1024**power
-            return f"{shown:.4g} {unit}" if shown < 1000 else f"{shown:,.0f} {unit}"
-    raise AssertionError

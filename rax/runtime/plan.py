@@ -18,9 +18,10 @@ from rax.ir.errors import RaxError, ShapeError
 from rax.ir.graph import Graph
 from rax.ir.node import Literal
 from rax.ir.op import Op
-from rax.ir.record import Record
+from rax.ir.record import Frozen, Record
 from rax.ir.trail import Origin
 from rax.ir.types import TensorType
+from rax.runtime.amounts import amount
 from rax.runtime.arena import ALIGNMENT, Arena, aligned
 from rax.runtime.reference import failure
 
@@ -87,6 +88,7 @@ class Plan:
         buffers: for each value the value whose buffer it lives in; itself if it owns one.
         last_reads: for each value the last step that reads it; ``len(steps)`` for an output.
         arena: where the buffers lie; None where sizes are symbolic or the backend allocates every result.
+        remat: what runs again to hold less, where a budget of memory asks for it; else None.
 
     Example:
         >>> from rax.ir.node import new_input
@@ -118,6 +120,7 @@ class Plan:
         self.buffers = structure.buffers
         self.last_reads = structure.last_reads
         self.arena = structure.arena
+        self.remat: Remat | None = None
 
     @property
     def is_dense(self) -> Sequence[bool]:
@@ -232,6 +235,10 @@ class Plan:
         """The bytes held while each step runs, and last those of the outputs; the arena counts all the time."""
         if self.arena is not None:
             return [self._slack + self.arena.nbytes + fresh for fresh in self.fresh_bytes()]
+        return self.value_bytes()
+
+    def value_bytes(self) -> list[Size]:
+        """The bytes of what is alive while each step runs, wherever it lies, and of the outputs."""
         sizes = [self._bytes(value) for value in range(len(self.types))]
         rows: list[Size] = []
         live: Size = 0
@@ -269,6 +276,7 @@ class Plan:
         lines = [f"{len(self.steps)} steps{' with ' + given if given else ''}, peak {_amount(self.peak)}"]
         if self.arena is not None and self.arena.nbytes:
             lines[0] += f", of which {_amount(self.arena.nbytes)} are an arena"
+        lines += [str(self.remat)] if self.remat is not None else []
         live = self.live_bytes()
         rows: list[tuple[str, ...]] = [("step", "operation", "result", "buffer", "life", "held")]
         for index, step in enumerate(self.steps):
@@ -285,6 +293,30 @@ class Plan:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         return "\n".join(lines)
+
+
+class Remat(Frozen):
+    """What it costs to hold less.
+
+    Attributes:
+        before: the peak without it, in bytes.
+        after: the peak with it, in bytes.
+        steps: how many steps run again.
+        bytes_moved: what those read and write.
+        flops: the operations on numbers they take, counted as a profile does.
+    """
+
+    before: int
+    after: int
+    steps: int
+    bytes_moved: int
+    flops: int
+
+    def __str__(self) -> str:
+        return (
+            f"holds {amount(self.after)} in place of {amount(self.before)}: runs {self.steps} steps again, "
+            f"which move {amount(self.bytes_moved)} and compute {self.flops / 1e9:.3g} GFLOP"
+        )
 
 
 class Skeleton(Record):

@@ -45,6 +45,7 @@ def make_plan(
     fuses: Able | None = None,
     places: Able | None = None,
     donated: Sequence[int] = (),
+    fit: Callable[[Arrange], Arrange] | None = None,
 ) -> Plan:
     """Plan a graph.
 
@@ -57,14 +58,17 @@ def make_plan(
         places: whether it can write the result into memory it is given; by default it never can, and
             there is no arena.
         donated: the positions of the inputs whose memory a run may write over.
+        fit: what fits the plan, but not those of bodies, into a budget: see :mod:`rax.runtime.remat`.
+
+    Raises:
+        ResourceError: it does not fit.
     """
-    return _plan_of(graph, takes or (lambda op: False), Arranger(writes, fuses, places), donated)
+    arrange = Arranger(writes, fuses, places)
+    builder = _Builder(takes or (lambda op: False), arrange, arrange if fit is None else fit(arrange))
+    return _plan_of(graph, builder, donated)
 
 
-def _plan_of(
-    graph: Graph, takes: Callable[[Op], bool], arrange: Arrange, donated: Sequence[int] = (), *, nested: bool = False
-) -> Plan:
-    builder = _Builder(takes, arrange)
+def _plan_of(graph: Graph, builder: _Builder, donated: Sequence[int] = (), *, nested: bool = False) -> Plan:
     inputs = tuple(builder.new(type) for type in graph.in_types)
     outputs = builder.run(graph, inputs, NOWHERE)
     return builder.finish(graph, inputs, outputs, frozenset([inputs[place] for place in donated]), nested=nested)
@@ -73,9 +77,10 @@ def _plan_of(
 class _Builder:
     """Numbers values and lines up steps, with bodies put in place of operations."""
 
-    def __init__(self, takes: Callable[[Op], bool], arrange: Arrange) -> None:
+    def __init__(self, takes: Callable[[Op], bool], arrange: Arrange, outermost: Arrange) -> None:
         self._takes = takes
-        self._arrange = arrange
+        self._arrange = arrange  # of the graphs that operations run
+        self._outermost = outermost
         self._types: list[TensorType] = []
         self._buffers: list[int] = []
         self._dense: list[bool] = []
@@ -132,14 +137,13 @@ class _Builder:
         if view and (operands[0] in self._parts or op.name not in _WHOLE_VIEWS):
             self._parts.update(results)
         runs = op.holds_graphs and not isinstance(op, Composite)  # which a backend takes whole, or not at all
-        nested = (
-            tuple([_plan_of(graph, self._takes, self._arrange, nested=True) for graph in graphs_run(op)])
-            if runs
-            else ()
-        )
+        nested = tuple([self._nested(graph) for graph in graphs_run(op)]) if runs else ()
         scratch = 0 if view or op.holds_graphs else self._scratch(op, operands, types)
         self._steps.append(Step(op, operands, results, origin, view, None, nested, scratch))
         return results
+
+    def _nested(self, graph: Graph) -> Plan:
+        return _plan_of(graph, _Builder(self._takes, self._arrange, self._arrange), nested=True)
 
     def _viewed(self, op: Op, operand: int, result: TensorType) -> Strides | None:
         shape = self._types[operand].shape
@@ -175,9 +179,9 @@ class _Builder:
     ) -> Plan:
         constants = {number: cast("Constant", node.op).literal for node, number in self._constants.items()}
         skeleton = Skeleton(
-            graph, inputs, outputs, constants, self._buffers, self._dense, self._parts, nested, donated, self._arrange
+            graph, inputs, outputs, constants, self._buffers, self._dense, self._parts, nested, donated, self._outermost
         )
-        return self._arrange(skeleton, {}, self._steps, self._types)
+        return self._outermost(skeleton, {}, self._steps, self._types)
 
 
 def body_of(op: Op, types: Sequence[TensorType]) -> Graph | None:

@@ -14,10 +14,10 @@ from rax.ir.errors import RaxError
 from rax.ir.trail import Origin
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array
+from rax.runtime.amounts import amount
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.chrome_trace import trace_events
 from rax.runtime.deadline import time_limit
-from rax.runtime.memory import amount
 from rax.runtime.plan import Plan
 from rax.runtime.recorder import Event, Recorder, Tally
 

@@ -18,9 +18,9 @@ import pytest
 
 import rax
 import rax.numpy as rnp
-from rax.cli.amounts import parse_bytes
 from rax.cli.limits import OVERHEAD_BYTES, held_to
 from rax.cli.run import main
+from rax.runtime.amounts import parse_bytes
 
 ROOT = Path(__file__).parents[2]
 HUGE = 2**40

@@ -31,7 +31,7 @@ def random_graph(seed: int, size: int) -> Graph:
     for _ in range(size):
         one = squares[rng.integers(max(0, len(squares) - 3), len(squares))]
         row = rows[rng.integers(len(rows))]
-        match rng.integers(6):
+        match int(rng.integers(6)):
             case 0:
                 squares.append(permute_dims(one, (1, 0)))
             case 1:

@@ -1,9 +1,10 @@
-"""How amounts of memory and time are written on a command line."""
+"""How people write amounts of memory and time."""
 
 from __future__ import annotations
 
 import math
 
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _BYTES = {
     "": 1,
     "b": 1,
@@ -13,6 +14,20 @@ _BYTES = {
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 MOST_SECONDS = 2.0**33
 """More than any lock waits for: some 270 years."""
+
+
+def amount(size: int) -> str:
+    """A number of bytes to read.
+
+    Example:
+        >>> amount(15), amount(2048), amount(3 * 2**38)
+        ('15 bytes', '2 KiB', '768 GiB')
+    """
+    for power, unit in enumerate(_UNITS):
+        if size < 1024 ** (power + 1) or unit == _UNITS[-1]:
+            shown = size / 1024**power
+            return f"{shown:.4g} {unit}" if shown < 1000 else f"{shown:,.0f} {unit}"
+    raise AssertionError
 
 
 def parse_bytes(text: str) -> int:
