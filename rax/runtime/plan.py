@@ -16,6 +16,7 @@ from rax.ir import dims
 from rax.ir.dims import Size
 from rax.ir.errors import RaxError, ShapeError
 from rax.ir.graph import Graph
+from rax.ir.late import late
 from rax.ir.node import Literal
 from rax.ir.op import Op
 from rax.ir.record import Frozen, Record
@@ -148,7 +149,7 @@ class Plan:
             if type not in known:
                 known[type] = type.with_shape(tuple(dims.substitute(size, dim_values) for size in type.shape))
         types = [known[type] for type in self.types]
-        filler = _Filler(dim_values, types)
+        filler = _Filler(dim_values, types, self._structure.skeleton.dense)
         steps = [filler.fill(step) for step in self.steps]
         structure, given = self._structure, {**self.dim_values, **dim_values}
         if are_static(types) and not are_static(self.types):
@@ -404,10 +405,18 @@ def are_static(types: Sequence[TensorType]) -> bool:
     return all(isinstance(size, int) for type in types for size in type.shape)
 
 
+Scratch = Callable[[Op, Sequence[TensorType], Sequence[bool]], Size]
+"""The bytes that an operation takes beside operands, of which some are C-contiguous, and results."""
+
+# Of operations that compute block by block.
+SCRATCH: dict[str, Scratch] = {"conv": late("rax.runtime.patches", "conv_scratch")}
+
+
 class _Filler:
     """Puts sizes into steps, and checks that each operation is defined for them."""
 
-    def __init__(self, dim_values: Mapping[str, int], types: Sequence[TensorType]) -> None:
+    def __init__(self, dim_values: Mapping[str, int], types: Sequence[TensorType], dense: Sequence[bool]) -> None:
+        self._dense = dense
         self._dim_values = dim_values
         self._types = types
         self._ops: dict[int, Op] = {}
@@ -423,7 +432,11 @@ class _Filler:
         if (id(op), operands) not in self._results:
             self._results[id(op), operands] = self._check(op, operands, step)
         nested = tuple([plan.plan_for(**self._dim_values) for plan in step.nested])
-        scratch = dims.substitute(step.scratch, self._dim_values)
+        needs = SCRATCH.get(op.name)
+        if needs is None or step.view:
+            scratch = dims.substitute(step.scratch, self._dim_values)
+        else:
+            scratch = needs(op, operands, [self._dense[value] for value in step.operands])
         return step.replaced(op=op, nested=nested, scratch=scratch)
 
     def _check(self, op: Op, operands: tuple[TensorType, ...], step: Step) -> tuple[TensorType, ...]:

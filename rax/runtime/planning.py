@@ -17,7 +17,7 @@ from rax.ops.families import Composite
 from rax.runtime.buffers import Able, Arranger
 from rax.runtime.deadline import check_time
 from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed, window_strides
-from rax.runtime.plan import Arrange, Plan, Skeleton, Step
+from rax.runtime.plan import SCRATCH, Arrange, Plan, Skeleton, Step
 
 # Results that share their first operand's buffer; a reshape only where no element has to move.
 VIEWS = frozenset({"reshape", "permute_dims", "slice", "broadcast_to", "flip", "stop_gradient"})
@@ -157,7 +157,10 @@ class _Builder:
 
     def _scratch(self, op: Op, operands: tuple[int, ...], results: tuple[TensorType, ...]) -> Size:
         """What an operation needs beside operands and results where that may be far more than those."""
-        total = op.scratch_bytes(*[self._types[value] for value in operands])
+        types, needs = [self._types[value] for value in operands], SCRATCH.get(op.name)
+        if needs is not None:
+            return needs(op, types, [self._dense[value] for value in operands])
+        total = op.scratch_bytes(*types)
         if total != 0 or isinstance(op, Pointwise) or op.name == "dim_size":
             return total
         for value in operands:

@@ -23,8 +23,7 @@ from rax.ops.reduction import Max, Min
 from rax.ops.selection import where
 from rax.ops.shape import Pad, permute_dims, reshape
 from rax.ops.special.error_functions import erf
-from rax.ops.window import Conv, FoldWindows, SlidingWindows
-from rax.runtime.backends.numpy import window
+from rax.ops.window import FoldWindows, SlidingWindows
 from rax.runtime.executable import compile
 from rax.runtime.reference import evaluate_graph
 from tests.ops.laws import Case, assert_close, cases, coarsest
@@ -103,43 +102,6 @@ def compare(op: Op, *arrays: Array, tolerance: float = 1e-5) -> None:
 
 def random(*shape: int) -> Array:
     return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
-
-
-@pytest.mark.parametrize("block", [1, 1 << 12, 1 << 20])
-@pytest.mark.parametrize("dtype", ["float32", "int64", "complex64"])
-@pytest.mark.parametrize(
-    ("image", "kernel", "attributes"),
-    [
-        ((9, 4, 16, 15), (6, 4, 3, 3), {"padding": ((1, 1), (2, 0))}),
-        ((9, 4, 16, 15), (6, 2, 3, 2), {"groups": 2, "strides": (2, 1)}),
-        ((5, 4, 12, 12), (4, 1, 3, 3), {"groups": 4, "kernel_dilation": (2, 1)}),
-        ((9, 4, 16, 15), (6, 4, 1, 1), {}),
-        ((9, 4, 16, 15), (6, 4, 1, 1), {"strides": (3, 2), "padding": ((-1, 1), (0, -2))}),
-        ((9, 4, 5, 5), (6, 4, 4, 4), {"input_dilation": (1, 2)}),
-        ((3, 2, 40), (5, 2, 7), {}),
-        ((9, 4, 16, 15), (6, 4, 14, 13), {}),
-        ((9, 6, 9, 8), (5, 6, 4, 5), {"padding": ((2, 1), (0, 1)), "strides": (3, 2), "kernel_dilation": (2, 1)}),
-        ((4, 3, 30), (5, 3, 25), {"input_dilation": (2,), "padding": ((-3, 2),)}),
-    ],
-)
-def test_convolutions_large_and_small_equal_the_reference(
-    image: tuple[int, ...],
-    kernel: tuple[int, ...],
-    attributes: dict[str, Any],
-    dtype: str,
-    block: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(window, "_BLOCK_BYTES", block)
-    ones = (1,) * (len(image) - 2)
-    no_padding = ((0, 0),) * len(ones)
-    plain: dict[str, Any] = {
-        "strides": ones, "padding": no_padding, "input_dilation": ones, "kernel_dilation": ones,
-    }  # fmt: skip
-    x, weights = (10 * random(*shape) for shape in (image, kernel))
-    # The size of a block is no part of what is compiled, so each case has a batch of its own.
-    count = 1 + (1, 1 << 12, 1 << 20).index(block) + len(image)
-    compare(Conv(**{**plain, **attributes}), x[:count].astype(dtype), weights.astype(dtype))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8", "bfloat16", "complex64"])

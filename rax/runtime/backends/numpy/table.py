@@ -17,9 +17,9 @@ from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, r
 from rax.runtime.backends.numpy.movement import MOVEMENT
 from rax.runtime.backends.numpy.reduction import REDUCTION
 
-# Few graphs have windows, and the module imports the operations.
+# Few graphs have windows, and the modules import the operations.
 _WINDOW: dict[str, Factory] = {
-    "conv": late("rax.runtime.backends.numpy.window", "make_conv"),
+    "conv": late("rax.runtime.backends.numpy.convolution", "make_conv"),
     "sliding_windows": late("rax.runtime.backends.numpy.window", "make_sliding_windows"),
     "fold_windows": late("rax.runtime.backends.numpy.window", "make_fold_windows"),
 }

@@ -1,0 +1,272 @@
+"""Kernels of convolution: matrix products with windows laid out as columns, block by block in several threads."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rax.ops.arrays import Array, concrete, numpy_dtype
+from rax.runtime.backends.numpy.kernel import Kernel, Types, is_half
+from rax.runtime.backends.numpy.pool import run_blocks
+from rax.runtime.deadline import check_time
+from rax.runtime.patches import LEAST, SMALL, TURNED, Block, Cut, Patches, Phase, Sizes, cut, phases
+
+
+class Columns:
+    """The memory of one thread, in which it lays out patches.
+
+    Args:
+        patches: of which images.
+        images: how many at a time.
+        lead: the axes of an image before those of its patches.
+        dtype: of the images.
+        joined: whether the axis of the images lies behind that of the taps, instead of first.
+    """
+
+    def __init__(self, patches: Patches, images: int, lead: Sizes, dtype: np.dtype[Any], *, joined: bool) -> None:
+        axes, count = len(patches.sizes), 1 + len(lead)
+        self._patches = patches
+        self._lead = lead
+        within = (*range(1, count), *range(count, count + axes))
+        between = tuple(range(count + axes, count + 2 * axes))
+        self._order = (*within, 0, *between) if joined else (0, *within, *between)
+        self._back = tuple([self._order.index(axis) for axis in range(count + 2 * axes)])
+        self._memory = np.empty(
+            images * math.prod((*lead, *patches.taps, patches.rows, *patches.places[1:])), dtype
+        )  # fmt: skip
+        self._wrapped = patches.wrapped()
+        self._source: Array | None = None
+        if patches.is_plain:
+            return
+        before, _ = patches.sides
+        buffer = np.zeros((images, *lead, patches.held), dtype)
+        shape = patches.shape
+        inside = buffer[..., before : before + math.prod(shape)].reshape(*buffer.shape[:-1], *shape)
+        start = before - patches.low[-1] if patches.is_flat else 0
+        self._source = _view(patches, buffer[..., start:], count, np.empty(shape, dtype).strides)
+        self._inside = inside
+        keys = [patches.filled(axis, 0) for axis in range(1, axes)]
+        self._target = tuple([target for target, _ in keys])
+        self._taken = tuple([taken for _, taken in keys])
+        self._filled = slice(0)
+
+    def lay(self, images: Array, chosen: slice) -> Array:
+        """The columns of images ``(count, *lead, *sizes)`` for some places of the first axis.
+
+        The result has the axes ``(*lead, *taps, count, *places)`` if joined, else ``(count, *lead, *taps, *places)``.
+        """
+        patches, count = self._patches, len(images)
+        axes, lead, top = len(patches.sizes), 1 + len(self._lead), chosen.start
+        source = self._plain(images, top) if self._source is None else self._padded(images, top)
+        source = source[(slice(0, count), *[slice(None)] * (lead - 1 + axes), slice(0, chosen.stop - top))]
+        shape = tuple([source.shape[axis] for axis in self._order])
+        columns = self._memory[: source.size].reshape(shape)
+        target = columns.transpose(self._back)
+        np.copyto(target, source)
+        for tap, edge in self._wrapped:
+            target[(*[slice(None)] * (lead + axes - 1), tap, *[slice(None)] * (axes - 1), edge)] = 0
+        return columns
+
+    def _plain(self, images: Array, top: int) -> Array:
+        patches = self._patches
+        lead = images.ndim - len(patches.sizes)
+        starts = [-low for low in patches.low]
+        starts[0] += top * patches.place_steps[0]
+        part = images[(..., *[slice(start, None) for start in starts])]
+        return _view(patches, part, lead, part.strides[lead:])
+
+    def _padded(self, images: Array, top: int) -> Array:
+        source = self._source
+        assert source is not None
+        patches = self._patches
+        rows, taken = patches.filled(0, top * patches.place_steps[0])
+        keys, elements = ((rows, *self._target), (taken, *self._taken))
+        if len(patches.sizes) == 1 and patches.is_flat:
+            rows, taken = patches.filled(0, 0)
+            keys, elements = (rows,), (taken,)
+        if rows != self._filled:
+            self._inside.fill(0)
+            self._filled = rows
+        self._inside[(slice(0, len(images)), *[slice(None)] * len(self._lead), *keys)] = images[(..., *elements)]
+        return source
+
+
+def _view(patches: Patches, memory: Array, lead: int, steps: Sizes) -> Array:
+    """The patches ``(*lead, *taps, *places)`` in memory that has positions at ``steps`` bytes along the axes."""
+    within = [step * by for step, by in zip(steps, patches.tap_steps, strict=True)]
+    between = [step * by for step, by in zip(steps, patches.place_steps, strict=True)]
+    shape = (*memory.shape[:lead], *patches.taps, patches.rows, *patches.places[1:])
+    strides = (*memory.strides[:lead], *within, *between)
+    return np.lib.stride_tricks.as_strided(memory, shape, strides, writeable=False)
+
+
+@functools.lru_cache(maxsize=256)
+def _chunks(rows: int, inner: int, columns: int, most: int) -> tuple[list[Sizes], list[Sizes]]:
+    """Rows and columns from, to, and how many at a time: so that products are small, if they can be."""
+    if rows * columns <= most and rows * inner * columns <= SMALL:
+        return [(0, rows, rows)], [(0, columns, columns)]
+    for high in (min(rows, 2 * LEAST), min(rows, LEAST)):
+        wide = min(SMALL // inner, most) // high
+        if wide >= min(columns, LEAST):
+            return _runs(rows, high), _runs(columns, _even(columns, wide))
+    return [(0, rows, rows)], [(0, columns, columns)]
+
+
+def _even(whole: int, most: int) -> int:
+    """The size of runs, at most so large, that leaves the least over."""
+    if whole <= most:
+        return whole
+    sizes = range(most - most % LEAST, most // 2, -LEAST)
+    return next((size for size in sizes if whole % size == 0), sizes[0])
+
+
+def _runs(whole: int, size: int) -> list[Sizes]:
+    """All in runs of one size, and what is left."""
+    even = whole - whole % size
+    return [(0, even, size), (even, whole, whole - even)] if even < whole else [(0, whole, size)]
+
+
+def _multiply(left: Array, right: Array, out: Array, most: int = SMALL) -> None:
+    """Products ``(groups, m, k)`` by ``(*lead, groups, k, n)``, in small pieces of at most so many numbers."""
+    *lead, inner, columns = right.shape
+    rows, across = _chunks(left.shape[-2], inner, columns, most)
+    for (top, bottom, high), (start, stop, wide) in itertools.product(rows, across):
+        down, along = (bottom - top) // high, (stop - start) // wide
+        parts = left[:, top:bottom].reshape(len(left), down, 1, high, inner)
+        chosen = right[..., start:stop].reshape(*lead, inner, along, wide).swapaxes(-3, -2)
+        target = out[..., top:bottom, start:stop].reshape(*lead, down, high, along, wide).swapaxes(-3, -2)
+        np.matmul(parts, chosen[..., None, :, :, :], out=target)
+
+
+def make_conv(op: Any, types: Types) -> Kernel | None:
+    """The kernel of a convolution; none for half types, and where there is nothing to sum."""
+    x, kernel = types
+    (result,) = op.infer(*types)
+    if is_half(x.dtype) or 0 in (*x.shape, *kernel.shape, *result.shape):
+        return None
+    shape, dtype = concrete(result.shape), numpy_dtype(x.dtype)
+    parts = phases(op, x, kernel)
+    if parts:
+        return _by_phases(parts, shape, dtype)
+    work = cut(op, x, kernel)
+    return (_by_terms if work.swapped else _by_columns)(work, shape, dtype)
+
+
+def _by_phases(parts: Sequence[Phase], shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
+    """Each part of the result by the taps that meet elements there."""
+    kernels = [None if part.op is None else make_conv(part.op, part.types) for part in parts]
+
+    def all_phases(x: Array, kernel: Array, out: Array | None = None) -> Array:
+        result = np.empty(shape, dtype) if out is None else out
+        for part, compute in zip(parts, kernels, strict=True):
+            result[(..., *part.places)] = 0 if compute is None else compute(x, kernel[(..., *part.taps)])
+        return result
+
+    return all_phases
+
+
+def _split(x: Array, groups: int, sizes: Sizes) -> Array:
+    """``(N, C, *sizes)`` as ``(N, groups, C / groups, *sizes)``: a view whatever the steps between elements."""
+    return x.reshape(len(x), groups, x.shape[1] // groups, *sizes)
+
+
+def _by_columns(work: Cut, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
+    """The rows of the kernel times the patches of the images."""
+    groups, ins, outs, inner, patches = work.groups, work.ins, work.outs, work.inner, work.patches
+    product = _multiply if work.is_small else np.matmul
+
+    def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
+        result = np.empty(shape, dtype) if out is None else out
+        left = kernel.reshape(groups, outs, inner)
+        images = _split(x, groups, patches.sizes)
+        whole = result.reshape(work.count, groups, outs, patches.places[0], -1)
+
+        def start() -> Callable[[Block], None]:
+            if work.is_direct:
+                return directly
+            columns = Columns(patches, work.images, (groups, ins), dtype, joined=work.joined)
+            return functools.partial(together if work.joined else one_by_one, columns)
+
+        def directly(block: Block) -> None:
+            part, places = block
+            target = whole[part, :, :, places]
+            right = images[part, :, :, places].reshape(len(target), groups, inner, -1)
+            product(left, right, target.reshape(*target.shape[:3], -1))
+
+        def one_by_one(columns: Columns, block: Block) -> None:
+            part, places = block
+            target = whole[part, :, :, places]
+            right = columns.lay(images[part], places).reshape(len(target), groups, inner, -1)
+            product(left, right, target.reshape(*target.shape[:3], -1))
+
+        def together(columns: Columns, block: Block) -> None:
+            part, places = block
+            right = columns.lay(images[part], places).reshape(1, inner, -1)
+            joined = np.empty((1, outs, right.shape[-1]), dtype)
+            product(left, right, joined)
+            target = result[part].reshape(-1, outs, right.shape[-1] // (part.stop - part.start))
+            target[...] = joined.reshape(outs, len(target), -1).swapaxes(0, 1)
+
+        _share(work, work.blocks, start)
+        return result
+
+    return conv
+
+
+def _by_terms(work: Cut, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
+    """The patches of the images times a kernel of many elements, summed over blocks of those.
+
+    Each thread sums blocks of its own, always the same ones, so that the sums are the same each time.
+    """
+    groups, ins, outs, patches = work.groups, work.ins, work.outs, work.patches
+    rows = ins * math.prod(patches.taps)
+    each = -(-len(work.blocks) // work.workers)
+    parts = [work.blocks[first : first + each] for first in range(0, len(work.blocks), each)]
+
+    def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
+        # Images are summed over, so their axis comes first; channels become the axis of the batch.
+        images = _split(x, groups, patches.sizes).swapaxes(0, 2)
+        weights = kernel.reshape(groups, outs, work.count, *patches.places)
+        totals = np.zeros((len(parts), groups, rows, outs), dtype)
+
+        def start() -> Callable[[int], None]:
+            columns = Columns(patches, work.images, (groups, ins), dtype, joined=True)
+            product = np.empty((groups, rows, outs), dtype)
+
+            def add(number: int) -> None:
+                for part, places in parts[number]:
+                    check_time()
+                    right = weights[:, :, part, places].reshape(groups, outs, -1)
+                    if right.strides[-1] != dtype.itemsize:
+                        right = right.copy()
+                    left = columns.lay(images[part], places).reshape(groups, rows, -1)
+                    _multiply(left, right.swapaxes(1, 2), product, TURNED)
+                    np.add(totals[number], product, totals[number])
+
+            return add
+
+        _share(work, range(len(parts)), start)
+        for other in totals[1:]:
+            np.add(totals[0], other, totals[0])
+        total = totals[0].reshape(groups, ins, -1, outs)
+        result = np.empty(shape, dtype) if out is None else out
+        result.reshape(ins, groups, outs, -1)[...] = total.transpose(1, 0, 3, 2)
+        return result
+
+    return conv
+
+
+def _share(work: Cut, blocks: Sequence[Any], start: Callable[[], Callable[[Any], None]]) -> None:
+    """Do all blocks, in several threads if that is worth while."""
+    if work.workers > 1:
+        run_blocks(blocks, start)
+        return
+    compute = start()
+    for block in blocks:
+        check_time()
+        compute(block)
