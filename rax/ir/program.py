@@ -77,7 +77,7 @@ class Example(Frozen):
         outputs: Mapping[str, Any] | None = None,
         display: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(literals(inputs or {}), literals(outputs or {}), display or {})
+        self.__dict__.update(inputs=literals(inputs or {}), outputs=literals(outputs or {}), display=display or {})
 
 
 class Program(Mapping[str, Graph]):

@@ -6,7 +6,7 @@ import inspect
 from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 
 
-@dataclass_transform()
+@dataclass_transform(eq_default=False)
 class Record:
     """A class whose annotated names are its fields, in order; a value given in the class is a default.
 
@@ -53,7 +53,7 @@ class Record:
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._names)})"
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(eq_default=False, frozen_default=True)
 class Frozen(Record):
     """A record that cannot be changed.
 
@@ -67,6 +67,9 @@ class Frozen(Record):
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __hash__(self) -> int:
+        return hash((type(self), *[getattr(self, name) for name in self._names]))
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} cannot be changed")

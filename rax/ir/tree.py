@@ -126,7 +126,7 @@ def _children(nest: Any) -> tuple[str, tuple[Key, ...], list[Any]] | None:
         items = list(cast("tuple[Any, ...]", nest))
         fields = getattr(cast("Any", nest), "_fields", None)
         return (TUPLE, (), items) if fields is None else (NAMED, tuple(fields), items)
-    if hasattr(type(nest), "__dataclass_fields__"):
+    if hasattr(nest.__class__, "__dataclass_fields__"):
         from dataclasses import fields  # noqa: PLC0415  # imported already, where there is one
 
         names = tuple(field.name for field in fields(nest) if field.init)

@@ -29,7 +29,7 @@ class DType(Frozen):
     kind: str
     itemsize: int
 
-    __eq__ = object.__eq__
+    __eq__ = object.__eq__  # pyright: ignore[reportAssignmentType]  # it takes self by position alone
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:

@@ -20,7 +20,8 @@ from typing import Any
 
 from rax.cli.archive import write_npz
 from rax.format import atomic
-from rax.format.files import load, save
+from rax.format.files import load
+from rax.format.saving import save
 from rax.interop.safetensors import save_tensors
 from rax.ir.errors import RaxError
 from rax.ir.program import Program

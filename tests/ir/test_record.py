@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_fields_are_given_by_position_or_name_and_have_defaults() -> None:
     [((), {}), (("a",), {}), (("a",), {"name": "b"}), (("a", 1), {"other": 2}), (("a", 1, (), 3), {})],
 )
 def test_a_field_that_is_missing_unknown_or_given_twice_is_refused(
-    values: tuple[object], named: dict[str, int]
+    values: tuple[Any, ...], named: dict[str, Any]
 ) -> None:
     with pytest.raises(TypeError, match=r"^Step\(\) "):
         Step(*values, **named)
@@ -61,5 +62,5 @@ def test_what_is_frozen_cannot_be_changed() -> None:
     with pytest.raises(AttributeError, match="Still cannot be changed"):
         still.size = 3  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(AttributeError, match="Still cannot be changed"):
-        del still.size
+        del still.size  # pyright: ignore[reportAttributeAccessIssue]
     assert copy.copy(still) == pickle.loads(pickle.dumps(still)) == Still(2)
