@@ -12,3 +12,6 @@ settings.load_profile("rax")
 
 # SciPy reads this when it is imported; without it, it makes everything a NumPy array.
 os.environ["SCIPY_ARRAY_API"] = "1"
+
+# rax-run keeps plans in the folder of whoever runs the tests, unless this says where, or nothing.
+os.environ["RAX_CACHE_DIR"] = ""

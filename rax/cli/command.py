@@ -24,3 +24,4 @@ class Command(Record):
     profile: bool = False
     profile_trace: str = ""
     progress: bool = False
+    explain_cache: bool = False

@@ -16,6 +16,7 @@ from rax.ir.late import late
 from rax.ir.program import Program
 from rax.ops.arrays import Array
 from rax.runtime.entry import Entry, array_of
+from rax.runtime.orders import keep_by_default
 
 REPORTS = 10
 
@@ -23,6 +24,7 @@ _describe_file = late("rax.cli.info", "describe_file")
 _draw_panel = late("rax.cli.pictures", "draw_panel")
 _limit_memory = late("rax.cli.limits", "held_to")
 _limit_time = late("rax.cli.limits", "stopped_after")
+_cache_lines = late("rax.cli.cache", "cache_lines")
 _progress = late("rax.cli.progress", "Progress")
 _write_npz = late("rax.cli.archive", "write_npz")
 
@@ -43,6 +45,7 @@ def carry_out(command: Command, loaded: Callable[[], None]) -> int:
     """
     path, name = split_entry(command.file)
     _refuse_what_excludes(command)
+    keep_by_default()
     with _stopped_after(command.timeout):
         if command.info or command.check:
             return _info(path, name, command) if command.info else _check(path, name, command)
@@ -65,6 +68,8 @@ def carry_out(command: Command, loaded: Callable[[], None]) -> int:
         print(f"\n{profile}", flush=True)
         if command.profile_trace:
             profile.save_trace(command.profile_trace)
+    if command.explain_cache:
+        print("\n".join(_cache_lines(command.backend)), flush=True)
     if command.output:
         _write_npz(command.output, outputs)
     if command.steps is None and entry.example.outputs and not given:
@@ -90,7 +95,7 @@ def _info(path: str, name: str | None, command: Command) -> int:
 def _refuse_what_excludes(command: Command) -> None:
     """Options that would be ignored, and an output that cannot be written, before anything runs."""
     profiles = command.profile or command.profile_trace
-    runs = command.inputs or command.output or command.steps is not None or profiles
+    runs = command.inputs or command.output or command.steps is not None or profiles or command.explain_cache
     if command.info and (runs or command.check):
         raise RaxError("--info runs nothing", fix="leave out inputs, -o, --steps, --check and --profile")
     if command.check and runs:

@@ -42,6 +42,9 @@ A file from others may ask for more memory or time than you want to give:
   --timeout 10          In seconds, or 500ms, 2min, 1h: for loading, compiling and running together. The outputs
                         are written, whole, when that is over.
 
+What planning a large entry finds out is kept in RAX_CACHE_DIR, by default the user's folder for caches; set it to
+nothing to keep nothing. No entry can change a result: --explain-cache says what became of each.
+
 Exit codes: 0; 1 if a check failed; 2 if the command could not be carried out; 3 if it is over one of these limits.
 """,
 )
@@ -65,6 +68,7 @@ _OPTIONS = (
     Option("--profile", "run several times, and show where the time goes"),
     Option("--profile-trace", "the same, and write a trace that Perfetto shows", "OUT.json"),
     Option("--progress", "show a progress bar though this is no terminal"),
+    Option("--explain-cache", "say of each plan whether it was kept from before, and why not"),
 )
 
 

@@ -10,6 +10,7 @@ from rax.ir.types import TensorType, bool_
 from rax.runtime.arena import Arena, Life, aligned, place
 from rax.runtime.grouping import group_program, grouped
 from rax.runtime.order import lower_orders
+from rax.runtime.orders import Orders
 from rax.runtime.plan import Plan, Skeleton, Step, Structure, are_static, copied_outputs
 
 Able = Callable[[Op, tuple[TensorType, ...]], bool]
@@ -23,12 +24,16 @@ class Arranger:
         writes: see :func:`rax.runtime.planning.make_plan`.
         fuses: see there.
         places: see there.
+        orders: see there.
     """
 
-    def __init__(self, writes: Able | None, fuses: Able | None, places: Able | None) -> None:
+    def __init__(
+        self, writes: Able | None, fuses: Able | None, places: Able | None = None, orders: Orders | None = None
+    ) -> None:
         self._writes = writes
         self._fuses = fuses
         self._places = places
+        self._orders = orders
 
     def __call__(
         self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
@@ -38,12 +43,29 @@ class Arranger:
             return self._shared(skeleton, dim_values, steps, types)
         if self._fuses is not None:
             steps = grouped(skeleton, self._fuses, steps, types)
+        given = steps
+        if self._orders is None:
+            return self._lowest(skeleton, dim_values, given, types)[1]
+        made: Plan | None = None
+
+        def find() -> list[int]:
+            nonlocal made
+            order, made = self._lowest(skeleton, dim_values, given, types)
+            return order
+
+        order = self._orders.order(skeleton, dim_values, given, find)
+        return made or self._shared(skeleton, dim_values, [given[place] for place in order], types)
+
+    def _lowest(
+        self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
+    ) -> tuple[list[int], Plan]:
+        """The order that holds the least, of those tried, and its plan."""
         plan = self._shared(skeleton, dim_values, steps, types)
         for order in lower_orders(skeleton, plan.steps, types):
             other = self._shared(skeleton, dim_values, [steps[place] for place in order], types)
             if other.peak_bytes < plan.peak_bytes:
-                return other
-        return plan
+                return order, other
+        return list(range(len(steps))), plan
 
     def _shared(
         self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]

@@ -20,6 +20,7 @@ from rax.runtime.binding import Binder
 from rax.runtime.cache import Cache
 from rax.runtime.deadline import OutOfTimeError, is_timed, time_limit
 from rax.runtime.memory import check_memory
+from rax.runtime.orders import orders_of
 from rax.runtime.plan import Plan
 from rax.runtime.planning import make_plan
 from rax.runtime.reference import out_of_time
@@ -41,7 +42,10 @@ class Specialised:
     def __init__(self, graph: Graph, backend: Backend, memory: int | None) -> None:
         fit = None if memory is None else partial(_fitting, memory)
         places = backend.places if backend.has_arena else None
-        self.plan = make_plan(backend.prepare(graph), backend.takes, backend.writes, backend.fuses, places, fit=fit)
+        orders = orders_of(backend.name)
+        self.plan = make_plan(
+            backend.prepare(graph), backend.takes, backend.writes, backend.fuses, places, orders=orders, fit=fit
+        )
         self.dim_names = self.plan.dim_names
         self._backend = backend
         self._plans = Cache[tuple[int, ...], Plan](KEPT_SIZES)
@@ -244,7 +248,9 @@ def compile(
 
     Nothing is computed yet but what small constants alone determine, and what is made is kept for
     the next time. Each combination of sizes of the named dims is specialised when it is first met;
-    the last 16 are kept.
+    the last 16 are kept. Graphs of the same digest and source lines share what is made. Where the
+    environment's ``RAX_CACHE_DIR`` names a folder, the order of the steps of large plans, which takes
+    longest to find, is kept there for later processes.
 
     Args:
         graph: what to run.

@@ -17,6 +17,7 @@ from rax.ops.families import Composite
 from rax.runtime.buffers import Able, Arranger
 from rax.runtime.deadline import check_time
 from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed, window_strides
+from rax.runtime.orders import Orders
 from rax.runtime.plan import SCRATCH, Arrange, Plan, Skeleton, Step
 
 # Results that share their first operand's buffer; a reshape only where no element has to move.
@@ -45,6 +46,7 @@ def make_plan(
     fuses: Able | None = None,
     places: Able | None = None,
     donated: Sequence[int] = (),
+    orders: Orders | None = None,
     fit: Callable[[Arrange], Arrange] | None = None,
 ) -> Plan:
     """Plan a graph.
@@ -58,13 +60,16 @@ def make_plan(
         places: whether it can write the result into memory it is given; by default it never can, and
             there is no arena.
         donated: the positions of the inputs whose memory a run may write over.
+        orders: those of steps that were found before; by default, and for what is fitted into a budget,
+            they are looked for each time.
         fit: what fits the plan, but not those of bodies, into a budget: see :mod:`rax.runtime.remat`.
 
     Raises:
         ResourceError: it does not fit.
     """
-    arrange = Arranger(writes, fuses, places)
-    builder = _Builder(takes or (lambda op: False), arrange, arrange if fit is None else fit(arrange))
+    arrange = Arranger(writes, fuses, places, orders)
+    whole = arrange if fit is None else fit(Arranger(writes, fuses, places))
+    builder = _Builder(takes or (lambda op: False), arrange, whole)
     return _plan_of(graph, builder, donated)
 
 
