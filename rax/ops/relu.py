@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from rax.ir.late import late
 from rax.ir.node import Value
 from rax.ir.op import Derivative, op
 from rax.ops.arrays import Array, scalar
-from rax.ops.comparison import greater
 from rax.ops.elementwise import UNARY, UNARY_EDGES, Pointwise
 from rax.ops.samples import REAL, normal, reject
 from rax.ops.selection import where
+
+_greater = late("rax.ops.comparison", "greater")  # for derivatives alone
 
 
 @op("relu", since=1)
@@ -27,7 +29,7 @@ class Relu(Pointwise):
         assert tangent is not None
         zero = scalar(0, result.dtype)
         # The result serves as well as the operand, which need not be kept for it.
-        return where(greater(result, zero), tangent, zero)
+        return where(_greater(result, zero), tangent, zero)
 
     samples = UNARY
     edges = UNARY_EDGES

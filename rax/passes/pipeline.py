@@ -13,9 +13,11 @@ from typing import Protocol
 
 from rax.ir.errors import RaxError, VerificationError
 from rax.ir.graph import Graph
+from rax.ir.late import late
 from rax.ir.record import Record
-from rax.ir.verify import verify
 from rax.passes.rule import Fuel
+
+_run_verify = late("rax.ir.verify", "verify")  # with RAX_CHECK alone
 
 
 class Pass(Protocol):
@@ -68,7 +70,7 @@ def _amount() -> int | None:
 
 def _verify(graph: Graph, done: list[str]) -> None:
     try:
-        verify(graph)
+        _run_verify(graph)
     except VerificationError as error:
         before = f" (run after {', '.join(done[:-1])})" if done[1:] else ""
         what = f"the pass {done[-1]}{before} left a graph in which {error.what}"

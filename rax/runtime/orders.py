@@ -10,18 +10,24 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from rax.ir.late import late
 from rax.ir.record import Record
 from rax.runtime.plan import Skeleton, Step
-from rax.runtime.store import Store, user_folder
+
+if TYPE_CHECKING:
+    from rax.runtime.store import Store
 
 LEAST_STEPS = 200
 """Plans of fewer steps are neither looked up nor kept: they are made faster than a file is read."""
 LEAST_SECONDS = 0.005
 """What took less time to find is not kept."""
 _HEAD = struct.Struct("<d")
+_open_store = late("rax.runtime.store", "Store")  # for large plans
 
 
 class Lookup(Record):
@@ -49,17 +55,16 @@ class Orders:
 
     Args:
         backend: its name, which is part of each key.
-        store: where they lie; None to keep none.
+        folder: where they lie; empty to keep none.
 
     Attributes:
-        folder: where they lie; empty if none are kept.
+        folder: see above.
         lookups: what happened to each plan, the last ones.
     """
 
-    def __init__(self, backend: str, store: Store | None) -> None:
+    def __init__(self, backend: str, folder: str) -> None:
         self._backend = backend
-        self._store = store
-        self.folder = store.folder if store else ""
+        self.folder = folder
         self.lookups: list[Lookup] = []
 
     def order(
@@ -73,16 +78,17 @@ class Orders:
             steps: in an order in which they can run.
             find: looks for a better order.
         """
-        if self._store is None or len(steps) < LEAST_STEPS:
-            why = "few steps are planned faster than an entry is read" if self._store else "keeping plans is turned off"
+        if not self.folder or len(steps) < LEAST_STEPS:
+            why = "few steps are planned faster than an entry is read" if self.folder else "keeping plans is turned off"
             self._tell(Lookup(len(steps), why=why))
             return find()
+        store = _open_store(self.folder)
         sizes = " ".join(f"{name}={size}" for name, size in sorted(dim_values.items()))
         text = f"{skeleton.graph.digest}\n{sizes}\n{self._backend}\n{len(steps)}"
         key = hashlib.sha256(text.encode()).hexdigest()
-        lookup = Lookup(len(steps), key, self._store.path(key))
+        lookup = Lookup(len(steps), key, store.path(key))
         self._tell(lookup)
-        found = self._store.read(key)
+        found = store.read(key)
         lookup.why = found.why
         if found.data is not None:
             order = _decoded(found.data)
@@ -90,25 +96,25 @@ class Orders:
                 lookup.hit = True
                 (lookup.seconds,) = _HEAD.unpack_from(found.data)
                 return order
-            self._store.remove(key)
+            store.remove(key)
             lookup.why = "the entry holds no order in which these steps can run"
-        return self._found(key, lookup, find)
-
-    def _found(self, key: str, lookup: Lookup, find: Callable[[], list[int]]) -> list[int]:
-        assert self._store is not None
-        start = time.perf_counter()
-        order = find()
-        lookup.seconds = time.perf_counter() - start
-        if lookup.seconds < LEAST_SECONDS:
-            lookup.why += "; not kept, as it is found fast"
-        else:
-            refused = self._store.write(key, _HEAD.pack(lookup.seconds) + struct.pack(f"<{len(order)}I", *order))
-            lookup.why += f"; not kept: {refused}" if refused else "; kept now"
-        return order
+        return _found(store, lookup, find)
 
     def _tell(self, lookup: Lookup) -> None:
         self.lookups.append(lookup)
         del self.lookups[:-64]
+
+
+def _found(store: Store, lookup: Lookup, find: Callable[[], list[int]]) -> list[int]:
+    start = time.perf_counter()
+    order = find()
+    lookup.seconds = time.perf_counter() - start
+    if lookup.seconds < LEAST_SECONDS:
+        lookup.why += "; not kept, as it is found fast"
+    else:
+        refused = store.write(lookup.key, _HEAD.pack(lookup.seconds) + struct.pack(f"<{len(order)}I", *order))
+        lookup.why += f"; not kept: {refused}" if refused else "; kept now"
+    return order
 
 
 def can_run(steps: Sequence[Step], order: Sequence[int]) -> bool:
@@ -132,6 +138,20 @@ _default = ""
 _orders: dict[tuple[str, str], Orders] = {}
 
 
+def user_folder() -> str:
+    """Where entries lie if ``RAX_CACHE_DIR`` says nothing: ``rax`` in the user's folder for caches.
+
+    It is ``XDG_CACHE_HOME`` or ``~/.cache``, on macOS ``~/Library/Caches``, on Windows ``LOCALAPPDATA``.
+    """
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        return os.path.join(os.environ.get("LOCALAPPDATA") or home, "rax", "cache")
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Caches", "rax")
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return os.path.join(base if os.path.isabs(base) else os.path.join(home, ".cache"), "rax")
+
+
 def keep_by_default() -> None:
     """Keep orders in the user's folder for caches where ``RAX_CACHE_DIR`` names none, as ``rax-run`` does."""
     global _default  # noqa: PLW0603  # of the process, as the environment is
@@ -142,5 +162,5 @@ def orders_of(backend: str) -> Orders:
     """Those of a backend: in ``RAX_CACHE_DIR``, if that names a folder; empty, it turns the keeping off."""
     folder = os.environ.get("RAX_CACHE_DIR", _default)
     if (backend, folder) not in _orders:
-        _orders[backend, folder] = Orders(backend, Store(os.path.abspath(folder)) if folder else None)
+        _orders[backend, folder] = Orders(backend, os.path.abspath(folder) if folder else "")
     return _orders[backend, folder]

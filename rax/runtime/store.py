@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import sys
 import time
 
 from rax.ir.record import Record
@@ -37,20 +36,6 @@ class Found(Record):
 
     data: bytes | None
     why: str
-
-
-def user_folder() -> str:
-    """Where entries lie if ``RAX_CACHE_DIR`` says nothing: ``rax`` in the user's folder for caches.
-
-    It is ``XDG_CACHE_HOME`` or ``~/.cache``, on macOS ``~/Library/Caches``, on Windows ``LOCALAPPDATA``.
-    """
-    home = os.path.expanduser("~")
-    if sys.platform == "win32":
-        return os.path.join(os.environ.get("LOCALAPPDATA") or home, "rax", "cache")
-    if sys.platform == "darwin":
-        return os.path.join(home, "Library", "Caches", "rax")
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return os.path.join(base if os.path.isabs(base) else os.path.join(home, ".cache"), "rax")
 
 
 class Store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import rax
 import rax.numpy as rnp
 from rax.runtime import orders
 from rax.runtime.backends import find_backend
-from rax.runtime.orders import Orders, can_run
+from rax.runtime.orders import Orders, can_run, user_folder
 from rax.runtime.plan import Plan
 from rax.runtime.planning import make_plan
 from rax.runtime.store import Store
@@ -36,7 +37,7 @@ GRAPH = rax.trace(sums, rax.spec(("n", 50)))
 
 
 def planned(store: Store | None, n: int = 700, graph: rax.Graph = GRAPH, name: str = "numpy") -> tuple[Plan, Orders]:
-    backend, kept = find_backend("numpy"), Orders(name, store)
+    backend, kept = find_backend("numpy"), Orders(name, store.folder if store else "")
     plan = make_plan(backend.prepare(graph), backend.takes, backend.writes, backend.fuses, kept)
     return plan.plan_for(n=n), kept
 
@@ -138,3 +139,16 @@ def test_steps_run_once_and_after_what_they_read() -> None:
     assert can_run(steps, range(len(steps)))
     assert not can_run(steps, range(len(steps) - 1))
     assert not can_run(steps, [*range(len(steps))][::-1])
+
+
+def test_the_users_folder_is_that_for_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    if sys.platform == "darwin":
+        assert user_folder() == "/home/someone/Library/Caches/rax"
+        return
+    assert user_folder() == "/home/someone/.cache/rax"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert user_folder() == "/caches/rax"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert user_folder() == "/home/someone/.cache/rax"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rax.runtime.store import MAGIC, MAX_ENTRY_BYTES, Store, user_folder
+from rax.runtime.store import MAGIC, MAX_ENTRY_BYTES, Store
 
 KEY, DATA = "ab12", bytes(range(256)) * 4
 
@@ -137,16 +137,3 @@ def test_processes_share_a_folder(tmp_path: Path) -> None:
     running = [subprocess.Popen([*command, str(number)]) for number in range(4)]
     assert [process.wait() for process in running] == [0] * 4
     assert sum(path.stat().st_size for path in Path(folder).iterdir()) <= 20000
-
-
-def test_the_users_folder_is_that_for_caches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/someone")
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    if sys.platform == "darwin":
-        assert user_folder() == "/home/someone/Library/Caches/rax"
-        return
-    assert user_folder() == "/home/someone/.cache/rax"
-    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    assert user_folder() == "/caches/rax"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert user_folder() == "/home/someone/.cache/rax"
