@@ -86,7 +86,12 @@ class Executable:
     """
 
     def __init__(
-        self, graph: Graph, backend: str, memory: int | None, max_memory: int | None, timeout: float | None
+        self,
+        graph: Graph,
+        backend: str,
+        memory: int | None = None,
+        max_memory: int | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.graph = graph
         self.backend = backend
@@ -246,11 +251,10 @@ def compile(
 ) -> Executable:
     """Make a graph ready to run.
 
-    Nothing is computed yet but what small constants alone determine, and what is made is kept for
-    the next time. Each combination of sizes of the named dims is specialised when it is first met;
-    the last 16 are kept. Graphs of the same digest and source lines share what is made. Where the
-    environment's ``RAX_CACHE_DIR`` names a folder, the order of the steps of large plans, which takes
-    longest to find, is kept there for later processes.
+    Nothing is computed yet but what small constants alone determine, and what is made is kept for the next time,
+    also for graphs of the same digest and source lines. Each combination of sizes of the named dims is specialised
+    when it is first met; the last 16 are kept. Where the environment's ``RAX_CACHE_DIR`` names a folder, the order
+    of the steps of large plans, which takes longest to find, is kept there for later processes.
 
     Args:
         graph: what to run.
@@ -259,10 +263,10 @@ def compile(
             values are computed again instead of kept, as ``plan.remat`` says, and results stay the same bit for
             bit. What a loop keeps for the way back it keeps; see ``checkpoint`` of :func:`rax.scan`.
         max_memory: the most bytes a call may hold at once. It changes no plan: a call for whose sizes
-            ``plan.peak_bytes`` is more is refused before anything is allocated. Both limits count what
-            the call makes, its results and the bodies of its loops included; not its arguments and the
-            constants of the graph, which are there before, nor, but for convolutions, the
-            scratch memory of one operation, which is in the order of its operands and results.
+            ``plan.peak_bytes`` is more is refused before anything is allocated. Both limits count what the call
+            makes, its results and the bodies of its loops included; not its arguments and the constants of the graph,
+            which are there before, nor, but for convolutions, the scratch memory of one operation, which is in the
+            order of its operands and results.
         timeout: the most seconds that planning may take, and then each call. The clock is looked at before each
             operation and each round of a loop, so a call ends when the operation then running is done.
 

@@ -125,17 +125,17 @@ def outcome(exe: Executable, args: tuple[Any, ...]) -> Any:
 def test_other_arguments_have_the_results_and_errors_they_have_in_the_first_call(name: str) -> None:
     args, types = NESTS[name]
     graph = graph_of(args, types)
-    warm = Executable(graph, "numpy", None, None)
+    warm = Executable(graph, "numpy")
     usual = [outcome(warm, args) for _ in range(3)][-1]
     for given in [each for each in spoilt(args) if isinstance(each, tuple)]:
-        cold = outcome(Executable(graph, "numpy", None, None), given)
+        cold = outcome(Executable(graph, "numpy"), given)
         assert outcome(warm, given) == cold
-    assert outcome(warm, args) == usual == outcome(Executable(graph, "numpy", None, None), args)
+    assert outcome(warm, args) == usual == outcome(Executable(graph, "numpy"), args)
 
 
 def test_sizes_that_disagree_are_refused_in_any_call() -> None:
     args, types = NESTS["flat"]
-    exe = Executable(graph_of(args, types), "numpy", None, None)
+    exe = Executable(graph_of(args, types), "numpy")
     for _ in range(3):
         exe(*args)
         assert outcome(exe, (X, Y[:3]))[1].startswith("batch is 7 from x0 but 3 in x1")
