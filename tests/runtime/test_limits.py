@@ -259,7 +259,7 @@ def test_compiling_computes_little(name: str) -> None:
     start = time.monotonic()
     tracemalloc.start()
     exe = compile(graph)
-    exe._specialised.run_for({})
+    exe._specialised.run_for(())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2**27
