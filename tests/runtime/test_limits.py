@@ -50,8 +50,8 @@ LOOPS: dict[str, Callable[[Any], Any]] = {
     "a loop in a loop": lambda x: rax.while_loop(lambda c: always(c), endless, x),
     "a loop whose body has no step": lambda x: rax.while_loop(lambda c: always(c), lambda c: c, x),
     "a loop in a branch": lambda x: rax.cond(always(x), endless, lambda c: c, x),
-    "a long scan": lambda x: rax.scan(lambda c, _: (c * 1.0, None), x, None, length=2**40)[0],
-    "a long fori_loop": lambda x: rax.fori_loop(0, 2**22, lambda i, c: c * 1.0, x),
+    "a long scan": lambda x: rax.scan(lambda c, _: (c * -1.0, None), x, None, length=2**40)[0],
+    "a long fori_loop": lambda x: rax.fori_loop(0, 2**22, lambda i, c: c * -1.0, x),
     "a loop in a map": lambda x: rax.map(endless, x),
 }
 
@@ -87,7 +87,7 @@ def test_a_run_within_its_limits_gives_the_same_bits() -> None:
 
 def test_a_time_limit_is_that_of_its_thread_alone() -> None:
     exe = compile(rax.trace(LOOPS["a long fori_loop"], rax.spec((3,))), timeout=0.3)
-    short = compile(rax.trace(lambda x: rax.fori_loop(0, 2000, lambda i, c: c * 1.0, x), rax.spec((3,))))
+    short = compile(rax.trace(lambda x: rax.fori_loop(0, 2000, lambda i, c: c * -1.0, x), rax.spec((3,))))
     found: list[str] = []
 
     def run() -> None:
