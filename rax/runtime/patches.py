@@ -29,6 +29,8 @@ _BLOCK_BYTES = 1 << 19
 _WIDE = 1024
 # With fewer places in an image than this, one product for several images beats one for each.
 _FEW_PLACES = 32
+# Sums of about this many bytes stay in the cache of a core, while products are added to them.
+_SUM_BYTES = 1 << 18
 # The terms that one product of a derivative by a kernel sums, at least and at most.
 _TERMS = (128, 1024)
 # Fewer multiplications than this are not shared out.
@@ -161,6 +163,7 @@ class Cut:
         groups: of channels.
         ins: the channels of an image in a group.
         outs: the channels of the result in a group.
+        span: the channels of an image that make a block, in each group; only where taps and places are swapped not all.
         joined: whether a block is one product for all its images together.
         swapped: whether taps and places, batch and channels have changed places, as in a derivative by the kernel.
         shared: whether there is work enough for several threads.
@@ -173,15 +176,11 @@ class Cut:
     groups: int
     ins: int
     outs: int
+    span: int
     joined: bool
     swapped: bool
     shared: bool
     itemsize: int
-
-    @property
-    def channels(self) -> int:
-        """Those of an image."""
-        return self.groups * self.ins
 
     @property
     def inner(self) -> int:
@@ -206,19 +205,32 @@ class Cut:
     @property
     def workers(self) -> int:
         """How many threads may be at work."""
-        return min(threads(), len(self.blocks)) if self.shared and self.is_small else 1
+        return min(threads(), len(self.blocks) * self.spans) if self.shared and self.is_small else 1
+
+    @property
+    def spans(self) -> int:
+        """The blocks of channels; each is summed by one thread, and has no need of threads that sum apart."""
+        return -(-self.ins // self.span)
+
+    @property
+    def sums(self) -> int:
+        """How many parts of the images are summed apart."""
+        return self.workers if self.spans == 1 else 1
 
     @property
     def scratch_bytes(self) -> int:
         """The memory that all threads take together."""
         patches = self.patches
-        per_block = self.images * self.channels * (patches.held + (0 if self.is_direct else patches.size))
+        channels = self.groups * self.span
+        per_block = self.images * channels * (patches.held + (0 if self.is_direct else patches.size))
+        totals = 0
         if self.swapped:
-            total = self.channels * math.prod(patches.taps) * self.outs
-            per_block += self.images * self.places * self.groups * self.outs + 2 * total
+            product = self.groups * self.ins * math.prod(patches.taps) * self.outs
+            totals = self.sums * product
+            per_block += self.images * self.places * self.groups * self.outs + product // self.ins * self.span
         elif self.joined:
             per_block += self.images * self.places * self.groups * self.outs
-        return self.workers * per_block * self.itemsize
+        return (totals + self.workers * per_block) * self.itemsize
 
     @property
     def is_direct(self) -> bool:
@@ -347,17 +359,22 @@ def cut(op: Any, x: TensorType, kernel: TensorType) -> Cut:
     image = (tuple(sizes), tuple(low), tuple(gaps))
     taps, places = (tuple(window), tuple(dilation)), (tuple(out), tuple(strides))
     if is_swapped(op, x, kernel):
-        rows, images = _terms_at_a_time(groups * count * math.prod(out) * x.dtype.itemsize, tuple(window), ins)
+        row = groups * math.prod(out) * x.dtype.itemsize  # of a product, or of the columns: what a channel takes
+        spans = -(-row * count * (outs // groups) // _SUM_BYTES) if groups == 1 else 1
+        span = -(-count // min(spans, count))
+        rows, images = _terms_at_a_time(row * span, tuple(window), ins)
         patches = Patches(*image, *places, *taps, rows)
-        return Cut(patches, ins, images, groups, count, outs // groups, True, True, shared, x.dtype.itemsize)
+        return Cut(patches, ins, images, groups, count, outs // groups, span, True, True, shared, x.dtype.itemsize)
     small = ins * math.prod(window) * LEAST * LEAST <= SMALL
-    most = _BLOCK_BYTES // (channels * math.prod(window) * x.dtype.itemsize) if small else _WIDE
+    # A product of a single row costs so little that it should be long.
+    longer = 4 if outs == groups else 1
+    most = longer * _BLOCK_BYTES // (channels * math.prod(window) * x.dtype.itemsize) if small else _WIDE
     few = groups == 1 and count > 1 and math.prod(out) < (_FEW_PLACES if small else _WIDE // 4)
     pieces = _BLOCKS_EACH * threads() if shared and small else 1
     rows, images = _places_at_a_time(most, tuple(out), count, pieces)
     patches = Patches(*image, *taps, *places, rows)
     joined = few and rows == out[0]
-    return Cut(patches, count, images, groups, ins, outs // groups, joined, False, shared, x.dtype.itemsize)
+    return Cut(patches, count, images, groups, ins, outs // groups, ins, joined, False, shared, x.dtype.itemsize)
 
 
 def _places_at_a_time(most: int, places: Sizes, count: int, pieces: int) -> tuple[int, int]:

@@ -61,6 +61,7 @@ def test_convolutions_cut_into_blocks_equal_the_reference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(patches, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(patches, "_SUM_BYTES", block)
     monkeypatch.setattr(patches, "_WORTH_SHARING", block)
     monkeypatch.setattr(convolution, "SMALL", 100 * block)
     ones = (1,) * (len(image) - 2)
@@ -102,6 +103,7 @@ def turned(array: Array) -> Array:
         ((16, 64, 64), (16, 1, 3, 3), {"groups": 16}),
         ((64, 40, 40), (64, 64, 1, 1), {}),
         ((512, 14, 14), (64, 512, 3, 3), {}),
+        ((128, 9, 9), (256, 128, 3, 3), {}),
     ],
 )
 def test_a_convolution_and_its_derivatives_take_the_memory_planned(

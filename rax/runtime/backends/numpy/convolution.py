@@ -60,10 +60,11 @@ class Columns:
 
         The result has the axes ``(*lead, *taps, count, *places)`` if joined, else ``(count, *lead, *taps, *places)``.
         """
-        patches, count = self._patches, len(images)
+        patches = self._patches
         axes, lead, top = len(patches.sizes), 1 + len(self._lead), chosen.start
         source = self._plain(images, top) if self._source is None else self._padded(images, top)
-        source = source[(slice(0, count), *[slice(None)] * (lead - 1 + axes), slice(0, chosen.stop - top))]
+        channels = [slice(0, size) for size in images.shape[:lead]]
+        source = source[(*channels, *[slice(None)] * axes, slice(0, chosen.stop - top))]
         shape = tuple([source.shape[axis] for axis in self._order])
         columns = self._memory[: source.size].reshape(shape)
         target = columns.transpose(self._back)
@@ -92,7 +93,8 @@ class Columns:
         if rows != self._filled:
             self._inside.fill(0)
             self._filled = rows
-        self._inside[(slice(0, len(images)), *[slice(None)] * len(self._lead), *keys)] = images[(..., *elements)]
+        channels = [slice(0, size) for size in images.shape[: 1 + len(self._lead)]]
+        self._inside[(*channels, *keys)] = images[(..., *elements)]
         return source
 
 
@@ -224,33 +226,38 @@ def _by_terms(work: Cut, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
     Each thread sums blocks of its own, always the same ones, so that the sums are the same each time.
     """
     groups, ins, outs, patches = work.groups, work.ins, work.outs, work.patches
-    rows = ins * math.prod(patches.taps)
-    each = -(-len(work.blocks) // work.workers)
+    taps = math.prod(patches.taps)
+    each = -(-len(work.blocks) // work.sums)
     parts = [work.blocks[first : first + each] for first in range(0, len(work.blocks), each)]
+    spans = [slice(first, min(first + work.span, ins)) for first in range(0, ins, work.span)]
 
     def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
         # Images are summed over, so their axis comes first; channels become the axis of the batch.
         images = _split(x, groups, patches.sizes).swapaxes(0, 2)
         weights = kernel.reshape(groups, outs, work.count, *patches.places)
-        totals = np.zeros((len(parts), groups, rows, outs), dtype)
+        totals = np.empty((len(parts), groups, ins * taps, outs), dtype)
 
-        def start() -> Callable[[int], None]:
-            columns = Columns(patches, work.images, (groups, ins), dtype, joined=True)
-            product = np.empty((groups, rows, outs), dtype)
+        def start() -> Callable[[tuple[int, slice]], None]:
+            columns = Columns(patches, work.images, (groups, work.span), dtype, joined=True)
+            memory = np.empty(groups * work.span * taps * outs, dtype)
 
-            def add(number: int) -> None:
-                for part, places in parts[number]:
+            def add(task: tuple[int, slice]) -> None:
+                number, span = task
+                sums = totals[number, :, span.start * taps : span.stop * taps]
+                product = memory[: sums.size].reshape(sums.shape)
+                for position, (part, places) in enumerate(parts[number]):
                     check_time()
                     right = weights[:, :, part, places].reshape(groups, outs, -1)
                     if right.strides[-1] != dtype.itemsize:
                         right = right.copy()
-                    left = columns.lay(images[part], places).reshape(groups, rows, -1)
-                    _multiply(left, right.swapaxes(1, 2), product, TURNED)
-                    np.add(totals[number], product, totals[number])
+                    left = columns.lay(images[part, :, span], places).reshape(*sums.shape[:2], -1)
+                    _multiply(left, right.swapaxes(1, 2), product if position else sums, TURNED)
+                    if position:
+                        np.add(sums, product, sums)
 
             return add
 
-        _share(work, range(len(parts)), start)
+        _share(work, [(number, span) for number in range(len(parts)) for span in spans], start)
         for other in totals[1:]:
             np.add(totals[0], other, totals[0])
         total = totals[0].reshape(groups, ins, -1, outs)
