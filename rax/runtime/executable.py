@@ -258,15 +258,14 @@ def compile(
 
     Args:
         graph: what to run.
-        backend: ``"numpy"``, or ``"reference"`` for the oracle that backends are compared with.
+        backend: ``"numpy"``, or ``"reference"``, the oracle that backends are compared with.
         memory: bytes, also as ``"512MiB"`` or ``"2GB"``, that the plan is to hold at most: where it would hold more,
             values are computed again instead of kept, as ``plan.remat`` says, and results stay the same bit for
             bit. What a loop keeps for the way back it keeps; see ``checkpoint`` of :func:`rax.scan`.
-        max_memory: the most bytes a call may hold at once. It changes no plan: a call for whose sizes
-            ``plan.peak_bytes`` is more is refused before anything is allocated. Both limits count what the call
-            makes, its results and the bodies of its loops included; not its arguments and the constants of the graph,
-            which are there before, nor, but for convolutions, the scratch memory of one operation, which is in the
-            order of its operands and results.
+        max_memory: the most bytes a call may hold at once. It changes no plan: a call for whose sizes ``plan.peak_bytes``
+            is more is refused before anything is allocated. Both limits count what the call makes, its results and the
+            bodies of its loops included; not its arguments and the constants of the graph, nor, but for convolutions,
+            the scratch memory of one operation, which is in the order of its operands and results.
         timeout: the most seconds that planning may take, and then each call. The clock is looked at before each
             operation and each round of a loop, so a call ends when the operation then running is done.
 
