@@ -262,8 +262,8 @@ def compile(
         memory: bytes, also as ``"512MiB"`` or ``"2GB"``, that the plan is to hold at most: where it would hold more,
             values are computed again instead of kept, as ``plan.remat`` says, and results stay the same bit for
             bit. What a loop keeps for the way back it keeps; see ``checkpoint`` of :func:`rax.scan`.
-        max_memory: the most bytes a call may hold at once. It changes no plan: a call for whose sizes ``plan.peak_bytes``
-            is more is refused before anything is allocated. Both limits count what the call makes, its results and the
+        max_memory: the most bytes a call may hold at once. It changes no plan: a call whose peak is more
+            is refused before anything is allocated. Both limits count what the call makes, its results and the
             bodies of its loops included; not its arguments and the constants of the graph, nor, but for convolutions,
             the scratch memory of one operation, which is in the order of its operands and results.
         timeout: the most seconds that planning may take, and then each call. The clock is looked at before each
