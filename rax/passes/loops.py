@@ -207,7 +207,7 @@ def stacked_and_computed(op: Scan, *operands: Value) -> Found:
     fixed = dict(loop.consts)
     moved: list[Value] = []
     for y in loop.ys:
-        if y.node in carried or not isinstance(y.node.op, Pointwise):
+        if y.node in carried:
             continue
         kept = {other for other in loop.ys if other != y and other not in moved}
         if follows(y, {*kept, *ready, *fixed}):
@@ -228,6 +228,8 @@ def _all_at_once(x: Value, rows: Value) -> tuple[Value, ...]:
 
 def follows(y: Value, given: set[Value]) -> bool:
     """Whether a value follows from others by elementwise operations alone, and from one that is not a constant."""
+    if not isinstance(y.node.op, Pointwise):
+        return False
     for node in topological([y], {value.node for value in given if value != y}.__contains__):
         for value in node.inputs:
             known = value in given or type(value.node.op) is Constant or isinstance(value.node.op, Pointwise)
