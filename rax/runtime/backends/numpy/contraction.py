@@ -20,6 +20,8 @@ def _matmul(op: Any, types: Types) -> Kernel | None:
     x, y = types
     if is_half(x.dtype):
         return None
+    if x.shape[-1] == 1 and max(x.ndim, y.ndim) > 2:
+        return np.multiply  # of columns by rows, for which matmul has no better way
     if y.ndim > 2:
         return np.matmul
     product = _product(x, y)
