@@ -84,7 +84,8 @@ class Orders:
             return find()
         store = _open_store(self.folder)
         sizes = " ".join(f"{name}={size}" for name, size in sorted(dim_values.items()))
-        text = f"{skeleton.graph.digest}\n{sizes}\n{self._backend}\n{len(steps)}"
+        how = f"{self._backend} {skeleton.nested} {sorted(skeleton.donated)} {len(steps)}"
+        text = f"{skeleton.graph.digest}\n{sizes}\n{how}"
         key = hashlib.sha256(text.encode()).hexdigest()
         lookup = Lookup(len(steps), key, store.path(key))
         self._tell(lookup)

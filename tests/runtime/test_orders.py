@@ -38,7 +38,7 @@ GRAPH = rax.trace(sums, rax.spec(("n", 50)))
 
 def planned(store: Store | None, n: int = 700, graph: rax.Graph = GRAPH, name: str = "numpy") -> tuple[Plan, Orders]:
     backend, kept = find_backend("numpy"), Orders(name, store.folder if store else "")
-    plan = make_plan(backend.prepare(graph), backend.takes, backend.writes, backend.fuses, orders=kept)
+    plan = make_plan(backend.prepare(graph), backend.takes, backend.writes, backend.fuses, backend.places, orders=kept)
     return plan.plan_for(n=n), kept
 
 
