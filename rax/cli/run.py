@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from rax.cli.command import EXIT_CODE, Command
 from rax.cli.options import Option, Wording, parse, stop
@@ -80,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args:
         arguments: the words after the program's name. By default those of this process, which is then this
-            command's own: Python's cycle collector is held until the program is loaded.
+            command's own: Python's cycle collector is held until the program is loaded, and the process
+            ends here.
 
     Returns:
         The exit code: 0, 1 if a check failed, 2 if the command could not be carried out, 3 if it was
@@ -90,18 +92,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not plain:
         stop(_WORDING, "no file is given: write rax-run FILE[:ENTRY]")
     command = Command(plain[0], tuple(plain[1:]), **found)
-    if arguments is not None:
-        return _carried_out(command, lambda: None)
-    gc.disable()
-    try:
-        return _carried_out(command, gc.enable)
-    finally:
-        gc.freeze()  # all goes when the process does, so that nobody need look for what goes
+    if arguments is None:
+        gc.disable()
+        _leave(_carried_out(command, gc.enable))
+    return _carried_out(command, lambda: None)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process: to take it apart, object by object, takes as long as to load and run a small model."""
+    os._exit(code)
 
 
 def _carried_out(command: Command, loaded: Callable[[], None]) -> int:
     try:
-        return _carry_out(command, loaded)
+        code: int = _carry_out(command, loaded)
+        sys.stdout.flush()
     except ResourceError as error:
         return _fail(one_line(error), EXIT_CODE)
     except RaxError as error:
@@ -116,6 +121,7 @@ def _carried_out(command: Command, loaded: Callable[[], None]) -> int:
         return _fail(f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
+    return code
 
 
 def _fail(message: str, code: int = 2) -> int:
