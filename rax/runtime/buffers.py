@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rax.ir.late import late
 from rax.ir.op import Op
 from rax.ir.types import TensorType, bool_
 from rax.runtime.arena import Arena, Life, aligned, place
-from rax.runtime.grouping import group_program, grouped
 from rax.runtime.order import lower_orders
 from rax.runtime.orders import Orders
 from rax.runtime.plan import Plan, Skeleton, Step, Structure, are_static, copied_outputs
+
+# Fewer elements than this fit the cache as they are.
+SMALLEST = 1 << 18
+
+# Short runs have no groups.
+_grouped = late("rax.runtime.grouping", "grouped")
+_scratch = late("rax.runtime.grouping", "group_scratch")
 
 Able = Callable[[Op, tuple[TensorType, ...]], bool]
 """Whether a backend can do something with an operation on such operands."""
@@ -41,8 +48,8 @@ class Arranger:
         """The plan of steps in the order of the graph."""
         if not are_static(types):
             return self._shared(skeleton, dim_values, steps, types)
-        if self._fuses is not None:
-            steps = grouped(skeleton, self._fuses, steps, types)
+        if self._fuses is not None and any(type.size.__index__() >= SMALLEST for type in types):
+            steps = _grouped(skeleton, self._fuses, steps, types, SMALLEST)
         given = steps
         if self._orders is None:
             return self._lowest(skeleton, dim_values, given, types)[1]
@@ -94,7 +101,7 @@ class Arranger:
                     self._writes is not None and self._writes(each.op, tuple([types[value] for value in each.operands]))
                     for each in step.members
                 ]
-                step.scratch = step.scratch * group_program(step, types, able).scratch_bytes
+                step.scratch = _scratch(step, types, able)
         dying: list[list[int]] = [[] for _ in arranged]
         for value, root in enumerate(buffers):
             if value == root and value not in external and 0 <= deaths[value] < len(arranged):

@@ -1,7 +1,7 @@
-"""Which steps of a plan run as one group, block by block, and how a block is cut.
+"""How a group of steps is done block by block: what a block is, and what is done to each.
 
-A group is elementwise steps with results of one shape, of which what only the group reads is never made as
-a whole: it lives in scratch memory of a block's size, which stays in the processor's cache.
+What only the group reads is never made as a whole: it lives in scratch memory of a block's size, which
+stays in the processor's cache. :mod:`rax.runtime.clusters` says which steps form a group.
 """
 
 from __future__ import annotations
@@ -9,23 +9,14 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rax.ir.record import Record
 from rax.ir.types import DType, TensorType
+from rax.runtime.clusters import Form, Shape
 
-# Fewer elements of a result than this fit the cache as they are.
-SMALLEST = 1 << 18
-# Fewer steps gain less by staying in the cache than blocks cost.
-FEWEST = 3
-# Elements of a block: of float32, the operands and scratch of a group of usual size fit the cache of a core.
-BLOCK = 1 << 16
-# Steps of a group: each keeps operands alive until the whole group has run.
-MOST = 128
-# What the kernels that write no given array allocate for one block, in arrays of 8 bytes an element.
-_OWN_SCRATCH = 5
-
-Shape = tuple[int, ...]
+# Runs of blocks that a thread does one after another: enough for threads of unlike speed to end together.
+_PIECES = 8
 
 
 @functools.cache
@@ -36,22 +27,32 @@ def threads() -> int:
     return os.cpu_count() or 1
 
 
+# Elements of a block. Of float32, the operands and scratch of a group of usual size fit the cache of a core;
+# several threads hold each other up at the end of each step, so theirs are longer.
+BLOCK = 1 << 16 if threads() == 1 else 1 << 17
+
+
 def sizes(type: TensorType) -> Shape:
     """A shape whose sizes are numbers."""
     return tuple([size.__index__() for size in type.shape])
+
+
+Block = tuple[slice, slice]
 
 
 class Layout(Record):
     """The axes of a group's operands joined where they lie in memory as one.
 
     Attributes:
-        shape: of the results, with joined axes.
+        shape: of the group, with joined axes.
+        inner: how many of the last axes make a row; 0 if nothing is done along rows.
         operands: the shapes of the operands, with as many axes; of size 1 where one is broadcast.
-        rows: how many rows of the first axis make a block.
-        columns: how many of the second axis, where one row is too much; else all of them.
+        rows: how many of the first axis make a block.
+        columns: how many of the second axis, where one of the first is too much; else all of them.
     """
 
     shape: Shape
+    inner: int
     operands: tuple[Shape, ...]
     rows: int
     columns: int
@@ -61,133 +62,176 @@ class Layout(Record):
         """The elements of the largest block."""
         return self.rows * self.columns * math.prod(self.shape[2:])
 
-    def blocks(self) -> list[tuple[slice, slice]]:
+    @property
+    def row_size(self) -> int:
+        """The elements of a row."""
+        return math.prod(self.shape[len(self.shape) - self.inner :])
+
+    @property
+    def row_shape(self) -> Shape:
+        """That of a value with one element for each row."""
+        return (*self.shape[: len(self.shape) - self.inner], *[1] * self.inner)
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks there are."""
+        first, second = (*self.shape, 1)[:2]
+        return -(-first // self.rows) * -(-second // self.columns)
+
+    def blocks(self) -> list[Block]:
         """What each block takes of the first two axes."""
-        first = self.shape[0]
-        second = self.shape[1] if len(self.shape) > 1 else 1
+        first, second = (*self.shape, 1)[:2]
         return [
             (slice(row, min(row + self.rows, first)), slice(column, min(column + self.columns, second)))
             for row in range(0, first, self.rows)
             for column in range(0, second, self.columns)
         ]
 
+    def pieces(self) -> list[range]:
+        """The blocks that one thread does one after another, by number; all about as many."""
+        count = self.block_count
+        pieces = min(count, piece_count())
+        return [range(count * piece // pieces, count * (piece + 1) // pieces) for piece in range(pieces)]
 
-def layout(shape: Shape, operands: Sequence[Shape], *, dense: bool) -> Layout:
+
+def piece_count() -> int:
+    """Into how many runs of blocks a large group is cut."""
+    return _PIECES * threads() if threads() > 1 else 1
+
+
+def layout(shape: Shape, operands: Sequence[Shape], *, dense: bool, inner: int = 0) -> Layout:
     """Join axes and choose blocks.
 
     Args:
-        shape: of the results; none of its sizes is 0.
+        shape: of the group; none of its sizes is 0.
         operands: shapes that broadcast to it.
         dense: whether results and operands are C-contiguous; only then are axes joined.
+        inner: how many of the last axes are kept whole.
 
     Example:
         >>> layout((8, 4, 5), [(8, 4, 5), (5,), ()], dense=True).operands
         ((32, 5), (1, 5), (1, 1))
     """
     padded = [(*[1] * (len(shape) - len(operand)), *operand) for operand in operands]
-    joined: list[list[int]] = []
+    edge = len(shape) - inner
+    outer_sizes, outer_parts = _joined(shape[:edge], [operand[:edge] for operand in padded], dense=dense)
+    inner_sizes: Shape = ()
+    inner_parts: list[Shape] = [()] * len(padded)
+    if inner:
+        inner_sizes, inner_parts = _joined(shape[edge:], [operand[edge:] for operand in padded], dense=dense)
+    merged: Shape = (*outer_sizes, *inner_sizes)
+    shapes = tuple([(*outer, *rest) for outer, rest in zip(outer_parts, inner_parts, strict=True)])
+    row = math.prod(merged[1:])
+    spread = min(BLOCK, -(-math.prod(merged) // threads()))  # each thread has a block at least
+    rows = max(spread // row, 1)
+    first, second = (*merged, 1)[:2]
+    cuts = row > spread and len(outer_sizes) + (not inner) > 1
+    columns = max(spread // math.prod(merged[2:]), 1) if cuts else second
+    return Layout(merged, len(inner_sizes), shapes, min(rows, first), min(columns, second))
+
+
+def _joined(shape: Shape, operands: Sequence[Shape], *, dense: bool) -> tuple[Shape, list[Shape]]:
+    """The axes of a shape, and of what broadcasts to it, joined as far as they can be; at least one is left."""
+    joined: list[int] = []
     parts: list[list[int]] = [list[int]() for _ in operands]
     before: tuple[bool, ...] | None = None
     for axis, size in enumerate(shape):
         if size == 1 and dense:
             continue
-        full = tuple([operand[axis] == size for operand in padded])
+        full = tuple([operand[axis] == size for operand in operands])
         if dense and full == before:
-            joined[-1] = [joined[-1][0] * size]
+            joined[-1] *= size
             for part, whole in zip(parts, full, strict=True):
                 part[-1] = part[-1] * size if whole else 1
         else:
-            joined.append([size])
-            for part, operand in zip(parts, padded, strict=True):
+            joined.append(size)
+            for part, operand in zip(parts, operands, strict=True):
                 part.append(operand[axis])
         before = full
-    merged: Shape = (*[size for (size,) in joined],) if joined else (1,)
-    shapes = tuple([tuple(part) or (1,) for part in parts])
-    row = math.prod(merged[1:])
-    spread = min(BLOCK, -(-math.prod(merged) // threads()))  # each thread has a block at least
-    rows = max(spread // row, 1)
-    second = merged[1] if len(merged) > 1 else 1
-    columns = second if row <= spread else max(spread // math.prod(merged[2:]), 1)
-    return Layout(merged, shapes, min(rows, math.prod(merged[:1])), min(columns, second))
+    return tuple(joined) or (1,), [tuple(part) or (1,) for part in parts]
 
 
-class Group(Record):
-    """Steps that run together, by their places in the schedule."""
+class Blocking(Record):
+    """What is known of a group's values.
+
+    Attributes:
+        shape: the group's.
+        inner: how many of the last axes make a row; 0 if nothing is done along rows.
+        cut: how it is cut into blocks where the operands lie as planned.
+        forms: how each value that the group makes, and each view of one, follows the blocks.
+        aliases: for each such view the value that it shows.
+        bare: the values from outside whose axes are the group's first.
+        full: those of which every element is needed, repeated or not.
+    """
 
     shape: Shape
-    places: list[int]
-    open: bool = True
+    inner: int
+    cut: Layout
+    forms: Mapping[int, Form]
+    aliases: Mapping[int, int]
+    bare: frozenset[int]
+    full: frozenset[int]
 
 
-Work = tuple[tuple[int, ...], tuple[int, ...]]
-"""The values a step reads and makes."""
+class Entry(Record):
+    """A step of a group, or several that are done as one.
 
-
-def find_groups(steps: Sequence[Work], shapes: Mapping[int, Shape]) -> list[list[int]]:
-    """Put steps into groups.
-
-    A step joins the groups whose results it reads, as long as no step outside has read them: so a
-    group can run where its last step stands.
-
-    Args:
-        steps: the schedule.
-        shapes: the shape of the result of each step that may be in a group, by the step's place.
-
-    Example:
-        >>> find_groups([((0,), (1,)), ((1,), (2,)), ((2,), (3,)), ((3,), (4,))], {0: (9,), 1: (9,), 3: (9,)})
-        [[0, 1], [3]]
+    Attributes:
+        members: the steps, by their numbers in the group.
+        operands: the values that they read from elsewhere.
+        result: what the last of them makes.
+        writes: whether the result can be written over an operand of the same dtype and form.
+        allocates: the bytes of the arrays that it makes beside, for each element of a block.
     """
-    made: dict[int, Group] = {}
-    groups: list[Group] = []
-    for place, (operands, results) in enumerate(steps):
-        feeding: list[Group] = []
-        for operand in operands:
-            group = made.get(operand)
-            if group is not None and group.open and group not in feeding:
-                feeding.append(group)
-        shape = shapes.get(place)
-        joined: Group | None = None
-        for group in feeding:
-            size = len(group.places) + (len(joined.places) if joined is not None else 0)
-            if shape is None or group.shape != shape or size >= MOST:
-                group.open = False
-            elif joined is None:
-                joined = group
-            else:
-                joined.places = sorted([*joined.places, *group.places])
-                groups.remove(group)
-                for each in group.places:
-                    made[steps[each][1][0]] = joined
-        if shape is None:
-            continue
-        if joined is None or not joined.open:
-            joined = Group(shape, [])
-            groups.append(joined)
-        joined.places.append(place)
-        made[results[0]] = joined
-    return [group.places for group in groups]
+
+    members: tuple[int, ...]
+    operands: tuple[int, ...]
+    result: int
+    writes: bool
+    allocates: int
 
 
 class Program(Record):
     """What is done to each block of a group.
 
     Attributes:
-        rows: for each step the slots it reads, and the slot it writes.
+        entries: what is done, in order.
+        rows: for each entry the slots it reads, and the slot it writes.
         registers: the dtypes of the scratch blocks; their slots follow those of operands and results.
-        scratch_bytes: what one element of a block takes of scratch memory.
+        thin: the dtypes of scratch with one element for each row; their slots follow.
+        own: the bytes that entries allocate for each element of a block.
     """
 
+    entries: list[Entry]
     rows: list[tuple[tuple[int, ...], int]]
     registers: list[DType]
-    scratch_bytes: int = 0
+    thin: list[DType]
+    own: int
+
+    def scratch_bytes(self, cut: Layout, sums: Sequence[TensorType]) -> int:
+        """The bytes of scratch memory that all threads take together.
+
+        Args:
+            cut: how the group is cut into blocks.
+            sums: the types of its sums over all rows.
+        """
+        blocks = cut.block_count
+        wide = sum([dtype.itemsize for dtype in self.registers]) + self.own
+        high = sum([dtype.itemsize for dtype in self.thin])
+        one = wide * cut.block_size + high * -(-cut.block_size // cut.row_size)
+        total = one * min(threads(), blocks)
+        for type in sums:
+            parts = min(blocks, piece_count()) + min(threads(), blocks) if type.ndim else blocks
+            total += parts * type.nbytes.__index__()
+        return total
 
 
 def make_program(
-    steps: Sequence[Work],
+    entries: Sequence[Entry],
     operands: Sequence[int],
     results: Sequence[int],
     types: Sequence[TensorType],
-    writes: Callable[[int], bool],
+    blocking: Blocking,
     over: int | None,
 ) -> Program:
     """Give every value of a group a slot: first come the operands, then the results, then scratch.
@@ -195,47 +239,99 @@ def make_program(
     The one result of a group that its last step makes lends its slot to what comes before it.
 
     Args:
-        steps: of the group.
+        entries: what is done, in order.
         operands: the values that come from outside.
         results: the values that are read outside.
         types: of all values.
-        writes: whether the kernel of a step, by its place, can write over an operand of the same dtype.
+        blocking: the group's.
         over: the operand that the result is written over, if any.
     """
-    program = Program([], [])
-    slots = {value: slot for slot, value in enumerate((*operands, *results))}
-    outside = len(slots)
-    inner = {made[0] for _, made in steps} - set(results)
-    last = {operand: place for place, (read, _) in enumerate(steps) for operand in read}
-    free: dict[DType, list[int]] = {}
-    lends = results[0] if len(results) == 1 and steps[-1][1] == (results[0],) else None
-    if lends is not None and over is None:
-        free[types[lends].dtype] = [slots[lends]]
-    own = False
-    for place, (read, (result,)) in enumerate(steps):
-        able = writes(place)
-        own = own or not able
-        ins = tuple([slots[value] for value in read])
-        dying = [value for value in dict.fromkeys(read) if last[value] == place and value in inner]
-        dtype = types[result].dtype
-        early = [value for value in dying if able and types[value].dtype == dtype]
+    maker = _Slots(entries, operands, results, types, blocking, over)
+    slots = [maker.assign(place, entry) for place, entry in enumerate(entries)]
+    shift, wide = len(operands) + len(results), len(maker.registers)
+    rows = [(tuple([_slot(each, shift, wide) for each in ins]), _slot(out, shift, wide)) for ins, out in slots]
+    return Program([*entries], rows, maker.registers, maker.thin, max([entry.allocates for entry in entries]))
+
+
+def _slot(slot: tuple[int, bool], shift: int, wide: int) -> int:
+    """The number of a slot: of an operand or result as it is, of scratch after those."""
+    number, is_thin = slot
+    return number if number < shift or not is_thin else number + wide
+
+
+_Slot = tuple[int, bool]
+_Pool = tuple[DType, bool]
+
+
+class _Slots:
+    """Hands out slots, each a number and whether it has one element for each row, and takes them back."""
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        operands: Sequence[int],
+        results: Sequence[int],
+        types: Sequence[TensorType],
+        blocking: Blocking,
+        over: int | None,
+    ) -> None:
+        self._types = types
+        self._blocking = blocking
+        self._over = over
+        self._slots: dict[int, _Slot] = {
+            value: (slot, self._is_thin(value)) for slot, value in enumerate((*operands, *results))
+        }
+        self._outside = len(self._slots)
+        self._inner = {entry.result for entry in entries} - set(results)
+        self._last: dict[int, int] = {}
+        for place, entry in enumerate(entries):
+            self._last.update(dict.fromkeys([self._root(value) for value in entry.operands], place))
+        self._free: dict[_Pool, list[_Slot]] = {}
+        self.registers: list[DType] = []
+        self.thin: list[DType] = []
+        ends = len(results) == 1 and entries[-1].result == results[0]
+        self._lends = results[0] if ends and blocking.forms[results[0]] is not Form.SUMMED else None
+        if self._lends is not None and over is None:
+            self._release(self._lends)
+
+    def _root(self, value: int) -> int:
+        return self._blocking.aliases.get(value, value)
+
+    def _is_thin(self, value: int) -> bool:
+        return self._blocking.forms.get(value) in (Form.KEPT, Form.BARE)
+
+    def _pool(self, value: int) -> _Pool:
+        return self._types[value].dtype, self._is_thin(value)
+
+    def _release(self, value: int) -> None:
+        self._free.setdefault(self._pool(value), []).append(self._slots[value])
+
+    def assign(self, place: int, entry: Entry) -> tuple[tuple[_Slot, ...], _Slot]:
+        """The slots that an entry reads and writes."""
+        read = [self._root(value) for value in entry.operands]
+        ins = tuple([self._slots[value] for value in read])
+        dying = [value for value in dict.fromkeys(read) if self._last[value] == place and value in self._inner]
+        result, pool = entry.result, self._pool(entry.result)
+        early = [value for value in dying if entry.writes and self._pool(value) == pool]
         for value in early:
-            free.setdefault(dtype, []).append(slots[value])
-        lent = lends is not None and over in read and last[over] == place
-        if lent and able and lends is not None:
-            free.setdefault(types[lends].dtype, []).append(slots[lends])
-        if result not in slots:
-            vacant = free.get(dtype)
-            if vacant:
-                slots[result] = vacant.pop()
-            else:
-                slots[result] = outside + len(program.registers)
-                program.registers.append(dtype)
+            self._release(value)
+        lent = self._lends if self._over in read and self._last[self._over] == place else None
+        if lent is not None and entry.writes:
+            self._release(lent)
+        if result not in self._slots:
+            self._slots[result] = self._take(pool)
         for value in dying:
             if value not in early:
-                free.setdefault(types[value].dtype, []).append(slots[value])
-        if lent and not able and lends is not None:
-            free.setdefault(types[lends].dtype, []).append(slots[lends])
-        program.rows.append((ins, slots[result]))
-    program.scratch_bytes = sum([dtype.itemsize for dtype in program.registers]) + own * 8 * _OWN_SCRATCH
-    return program
+                self._release(value)
+        if lent is not None and not entry.writes:
+            self._release(lent)
+        return ins, self._slots[result]
+
+    def _take(self, pool: _Pool) -> _Slot:
+        vacant = self._free.get(pool)
+        if vacant:
+            return vacant.pop()
+        dtype, thin = pool
+        registers = self.thin if thin else self.registers
+        registers.append(dtype)
+        return self._outside + len(registers) - 1, thin

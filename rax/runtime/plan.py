@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from rax.ir import dims
 from rax.ir.dims import Size
@@ -26,6 +27,9 @@ from rax.runtime.amounts import amount
 from rax.runtime.arena import ALIGNMENT, Arena, aligned
 from rax.runtime.reference import failure
 
+if TYPE_CHECKING:
+    from rax.runtime.fusion import Blocking
+
 
 class Step(Record):
     """One operation of a plan, on values by number.
@@ -40,6 +44,7 @@ class Step(Record):
         nested: the plans of the graphs it runs.
         scratch: the bytes it needs while it runs, where they may be far more than the operands and results take.
         members: of a group that runs block by block, its steps; ``op`` is the last one's.
+        blocking: how the values of such a group follow its blocks.
     """
 
     op: Op
@@ -51,6 +56,7 @@ class Step(Record):
     nested: tuple[Plan, ...] = ()
     scratch: Size = 0
     members: tuple[Step, ...] = ()
+    blocking: Blocking | None = None
 
     @property
     def name(self) -> str:

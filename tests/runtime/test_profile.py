@@ -122,7 +122,7 @@ def scoped(x: Any) -> Any:
     with rax.scope("outer"):
         y = rnp.tanh(x) * 2 + rnp.asarray(np.linspace(0, 1, 3)[:1], dtype="float32")
         with rax.scope("inner"):
-            y = nn.softmax(rnp.exp(-y) + y, axis=-1)
+            y = nn.softmax(rnp.exp(-y) + y, axis=0)
     with rax.scope("loop"):
         y = rax.while_loop(lambda y: rnp.sum(y) < 1e3, lambda y: y * 2 + 1, y)
     return rax.cond(rnp.sum(y) > 0, lambda y: y - 1, lambda y: y, y), rax.checkpoint(rnp.sin)(y)

@@ -35,7 +35,7 @@ class NumpyBackend(Backend):
         return writes_into(op, types)
 
     def fuses(self, op: Op, types: tuple[TensorType, ...]) -> bool:
-        """What has an elementwise kernel."""
+        """What has an elementwise kernel, reductions and normalisations."""
         return fuses(op, types)
 
     def coverage(self, cls: type[Op]) -> str:

@@ -9,7 +9,6 @@ values on, so that no function grows out of hand.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from types import CodeType, FunctionType
 from typing import Any, cast
@@ -26,6 +25,7 @@ from rax.runtime.backends.base import Run
 from rax.runtime.backends.numpy.control import Body, control_kernel
 from rax.runtime.backends.numpy.instances import Instances
 from rax.runtime.backends.numpy.kernel import Direct, Kernel
+from rax.runtime.backends.numpy.source import compiled, line_of
 from rax.runtime.backends.numpy.step import step_kernel
 from rax.runtime.buffers import spare_types
 from rax.runtime.deadline import check_time
@@ -39,7 +39,6 @@ _FOLD_BYTES = 1 << 16
 _FOLDED_BYTES = 1 << 24
 # Functions that NumPy warns of when ``out`` has no name.
 _BY_KEYWORD = (np.maximum, np.minimum)
-_FILENAME = "<rax numpy plan>"
 
 
 def build(plan: Plan, *, timed: bool) -> Run:
@@ -252,14 +251,7 @@ class _Chunk(Record):
         """The code of the function, whose line ``n + 3`` is its step ``n``, and the objects."""
         parameters = "".join([f", k{index}" for index in range(len(self.objects))])
         text = f"def chunk(env{parameters}):\n" + "".join([f" {line}\n" for line in self.lines])
-        return _compiled(text), self.objects
-
-
-@functools.lru_cache(maxsize=64)
-def _compiled(source: str) -> CodeType:
-    namespace: dict[str, Any] = {}
-    exec(compile(source, _FILENAME, "exec"), namespace)  # noqa: S102  # the text is made of numbered names alone
-    return namespace["chunk"].__code__
+        return compiled(text, "chunk"), self.objects
 
 
 class _Emitter:
@@ -437,7 +429,7 @@ def _run_of(plan: Plan, steps: list[Step], chunks: list[Run]) -> Run:
         except ExecutionError:
             raise
         except Exception as error:
-            place = number * CHUNK_STEPS + _line_of(error, codes[number]) - 3
+            place = number * CHUNK_STEPS + line_of(error, codes[number]) - 3
             if not 0 <= place < len(steps):
                 raise
             step = steps[place]
@@ -445,13 +437,3 @@ def _run_of(plan: Plan, steps: list[Step], chunks: list[Run]) -> Run:
         return env
 
     return run
-
-
-def _line_of(error: Exception, code: CodeType) -> int:
-    """The line of a function's code at which an error came up; 0 if it did not."""
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code is code:
-            return trace.tb_lineno
-        trace = trace.tb_next
-    return 0

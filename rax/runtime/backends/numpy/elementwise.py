@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rax.ir.types import float32
+from rax.ir.types import float32, float64
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, plainly, reference_kernel
+from rax.runtime.backends.numpy.scratch import Scratch
 from rax.runtime.backends.numpy.select import choice
 
 # Operations whose reference is one NumPy function on all dtypes.
@@ -25,8 +26,6 @@ _FUNCTIONS: dict[str, Kernel] = {
     "sign": np.sign,
     "copysign": np.copysign,
     "remainder": np.remainder,
-    "maximum": np.maximum,
-    "minimum": np.minimum,
     "exp": np.exp,
     "log": np.log,
     "log1p": np.log1p,
@@ -107,36 +106,54 @@ def _pow(op: Any, types: Types) -> Kernel:
     return power
 
 
-# So many elements are compared with a row of one number: with the number itself NumPy takes them one by one.
-_ROW = 1 << 14
-# Fewer are not worth the views.
-_FEW = 1 << 12
+# NumPy compares many elements with one number four times as fast where it is given two bounds; few, slower.
+_BOUNDED = 1 << 14
 
 
-def _beside(function: np.ufunc, number: float, dtype: np.dtype[Any]) -> Kernel:
-    """The maximum or minimum of an array and a number."""
-    row = np.full(_ROW, number, dtype)
-    row.flags.writeable = False
-    zero_dim = row[:1].reshape(())
+def _bounded(types: Types) -> bool:
+    """Whether the first operand is worth two bounds."""
+    x = types[0]
+    size = x.size
+    return x.dtype in (float32, float64) and isinstance(size, int) and size >= _BOUNDED
 
-    def beside(x: Array, out: Array | None = None) -> Array:
-        if x.size < _FEW or not x.flags.c_contiguous or not (out is None or out.flags.c_contiguous):
-            return function(x, zero_dim, out=out)
-        result = np.empty(x.shape, dtype) if out is None else out
-        source, target = x.reshape(-1), result.reshape(-1)
-        whole = x.size - x.size % _ROW
-        if whole:
-            function(source[:whole].reshape(-1, _ROW), row, out=target[:whole].reshape(-1, _ROW))
-        if whole < x.size:
-            function(source[whole:], row[: x.size - whole], out=target[whole:])
-        return result
 
-    return beside
+def _extremum(function: np.ufunc) -> Factory:
+    """Of two operands, one of which may be a number."""
+    above = function is np.maximum
+
+    def make(op: Any, types: Types) -> Kernel:
+        del op
+        numbers = [type.ndim == 0 for type in types]
+        if not any(numbers) or not _bounded(types[::-1] if numbers[0] else types):
+            return function
+        limit = numpy_dtype(types[0].dtype).type(np.inf if above else -np.inf)
+        first = numbers[0]
+
+        def extremum(x: Array, y: Array, out: Array | None = None) -> Array:
+            many, bound = (y, x) if first else (x, y)
+            return np.clip(many, bound, limit, out=out) if above else np.clip(many, limit, bound, out=out)
+
+        return extremum
+
+    return make
 
 
 def _relu(op: Any, types: Types) -> Kernel:
     del op
-    return _beside(np.maximum, 0, numpy_dtype(types[0].dtype))
+    dtype = numpy_dtype(types[0].dtype)
+    zero = np.zeros((), dtype)
+    if _bounded(types):
+        limit = dtype.type(np.inf)
+
+        def bounded(x: Array, out: Array | None = None) -> Array:
+            return np.clip(x, zero, limit, out=out)
+
+        return bounded
+
+    def relu(x: Array, out: Array | None = None) -> Array:
+        return np.maximum(x, zero, out=out)
+
+    return relu
 
 
 def _sigmoid(op: Any, types: Types) -> Kernel | None:
@@ -167,42 +184,44 @@ _ERF_BOTTOM = (
 )  # fmt: skip
 
 
-# So many elements at a time stay in cache from the first step of the polynomials to the last.
-_ERF_BLOCK = 1 << 16
+_BOUNDS = tuple([np.asarray(number, np.float32) for number in (-4, 4)])
+_TOP = tuple([np.asarray(number, np.float32) for number in _ERF_TOP])
+_BOTTOM = tuple([np.asarray(number, np.float32) for number in _ERF_BOTTOM])
+
+# So many elements at a time stay in cache from the first step of the polynomials to the last, and take so long
+# that threads seldom wait for each other.
+_ERF_BLOCK = 1 << 17
 
 
-_AT_LEAST = _beside(np.maximum, -4, np.dtype(np.float32))
-_AT_MOST = _beside(np.minimum, 4, np.dtype(np.float32))
-
-
-def _horner(x: Array, coefficients: tuple[float, ...], out: Array) -> Array:
-    np.multiply(x, np.float32(coefficients[0]), out=out)
+def _horner(x: Array, coefficients: tuple[Array, ...], out: Array) -> Array:
+    np.multiply(x, coefficients[0], out)
     for coefficient in coefficients[1:-1]:
-        np.add(out, np.float32(coefficient), out=out)
-        np.multiply(out, x, out=out)
-    np.add(out, np.float32(coefficients[-1]), out=out)
-    return out
+        np.add(out, coefficient, out)
+        np.multiply(out, x, out)
+    return np.add(out, coefficients[-1], out)
 
 
 def _erf_float32(x: Array, out: Array | None = None) -> Array:
     flat: Array = x.reshape(-1)
     result: Array = out if out is not None and out.flags.c_contiguous else np.empty(x.shape, np.float32)
     whole: Array = result.reshape(-1)
-    space = np.empty((3, min(x.size, _ERF_BLOCK)), np.float32)
+    space = _kept.array(3 * min(x.size, _ERF_BLOCK), np.float32)
     for start in range(0, x.size, _ERF_BLOCK):
         part = flat[start : start + _ERF_BLOCK]
         place = whole[start : start + _ERF_BLOCK]
-        clipped, squared, bottom = space[:, : part.size]
-        _AT_LEAST(part, out=clipped)
-        _AT_MOST(clipped, out=clipped)
-        np.multiply(clipped, clipped, out=squared)
-        _horner(squared, _ERF_TOP, place)
-        np.multiply(place, clipped, out=place)
-        np.divide(place, _horner(squared, _ERF_BOTTOM, bottom), out=place)
+        clipped, squared, bottom = space[: 3 * part.size].reshape(3, part.size)
+        np.clip(part, *_BOUNDS, clipped)
+        np.multiply(clipped, clipped, squared)
+        _horner(squared, _TOP, place)
+        np.multiply(place, clipped, place)
+        np.divide(place, _horner(squared, _BOTTOM, bottom), place)
     if out is None or out is result:
         return result
     np.copyto(out, result)
     return out
+
+
+_kept = Scratch()
 
 
 def _erf(op: Any, types: Types) -> Kernel | None:
@@ -222,6 +241,8 @@ ELEMENTWISE: dict[str, Factory] = {
     "tanh": _of_reals(np.tanh),
     "cast": _cast,
     "pow": _pow,
+    "maximum": _extremum(np.maximum),
+    "minimum": _extremum(np.minimum),
     "relu": _relu,
     "sigmoid": _sigmoid,
     "erf": _erf,

@@ -1,106 +1,235 @@
-"""Groups of elementwise steps: every step is applied to a block before the next block's turn."""
+"""Groups of steps: every step is applied to a block before the next block's turn."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from rax.ir.errors import ExecutionError
+from rax.ir.record import Record
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array, numpy_dtype
+from rax.runtime.backends.numpy.blocks import Sum, row_kernel, whole_sum
 from rax.runtime.backends.numpy.kernel import Kernel
 from rax.runtime.backends.numpy.pool import run_blocks
-from rax.runtime.backends.numpy.table import find_kernel, writes_over
+from rax.runtime.backends.numpy.scratch import Scratch
+from rax.runtime.backends.numpy.source import compiled, line_of
+from rax.runtime.backends.numpy.table import find_kernel, goes_along_rows, writes_into, writes_over
+from rax.runtime.clusters import Form
+from rax.runtime.deadline import OutOfTimeError, check_time
 from rax.runtime.fusion import Layout, layout, sizes
 from rax.runtime.grouping import group_program
 from rax.runtime.plan import Step
+from rax.runtime.reference import failure
 
-_Row = tuple[Kernel, tuple[int, ...], int, bool]
+
+class _Row(Record):
+    """A kernel, the slots it reads, the one it writes, and how."""
+
+    kernel: Kernel
+    ins: tuple[int, ...]
+    out: int
+    how: str
 
 
-def _copy(x: Array, out: Array) -> Array:
-    np.copyto(out, x, "unsafe")
-    return out
+class _Ready(Record):
+    """A group made ready for operands that lie in some way."""
+
+    key: tuple[Any, ...]
+    cut: Layout
+    run: FunctionType
+    sums: dict[int, Sum]
+    blocks: list[tuple[slice, slice]]
+    pieces: list[range]
+
+
+# Statements: with where the result goes as last argument or by name, copied there, kept as it is, or added to parts.
+_TO = "{kernel}({ins}, {out})"
+_NAMED = "{kernel}({ins}, out={out})"
+_INTO = "{out}[...] = {kernel}({ins})"
+_NEW = "{out} = {kernel}({ins})"
+_ADD = "{kernel}(({ins},), {out}, place)"
+
+
+def _straight(rows: Sequence[_Row], slots: int) -> FunctionType:
+    """One function that does all to a block; line ``n + 3`` of its code is row ``n``."""
+    names = [f"p{slot}" for slot in range(slots)]
+    lines = [
+        row.how.format(kernel=f"k{number}", ins=", ".join([names[slot] for slot in row.ins]), out=names[row.out])
+        for number, row in enumerate(rows)
+    ]
+    bound = "".join([f", k{number}" for number in range(len(rows))])
+    text = f"def run(parts, place{bound}):\n {', '.join(names)}, = parts\n"
+    code = compiled(text + "".join([f" {line}\n" for line in lines]), "run")
+    return FunctionType(code, {}, "run", tuple([row.kernel for row in rows]))
 
 
 class Group:
-    """The kernel of a group: from its operands to its results, fresh or written over an operand."""
+    """The kernel of a group: from its operands to its results.
+
+    Args:
+        step: the group.
+        types: of all values of the plan.
+    """
 
     def __init__(self, step: Step, types: Sequence[TensorType]) -> None:
-        members = step.members
-        operand_types = [tuple([types[value] for value in member.operands]) for member in members]
-        able = [writes_over(member.op, each) for member, each in zip(members, operand_types, strict=True)]
-        program = group_program(step, types, able)
-        self._rows: list[_Row] = []
-        for member, each, takes_out, (ins, out) in zip(members, operand_types, able, program.rows, strict=True):
-            kernel = find_kernel(member.op, each)
-            if member.op.name == "cast" and each[0].dtype.kind != "complex":
-                kernel, takes_out = _copy, True
-            self._rows.append((kernel, ins, out, takes_out))
-        self._registers = [numpy_dtype(dtype) for dtype in program.registers]
-        self._results = [numpy_dtype(types[value].dtype) for value in step.results]
-        self._shape = sizes(types[step.results[0]])
-        self._usual: tuple[tuple[Any, ...], Layout] | None = None
+        blocking = step.blocking
+        assert blocking is not None
+        self._step = step
+        self._blocking = blocking
+        self._types = [tuple([types[value] for value in member.operands]) for member in step.members]
+        able = [writes_over(member.op, each) for member, each in zip(step.members, self._types, strict=True)]
+        self._program = group_program(step, types, able)
+        self._wide = [numpy_dtype(dtype) for dtype in self._program.registers]
+        self._thin = [numpy_dtype(dtype) for dtype in self._program.thin]
+        self._results = [(sizes(types[value]), numpy_dtype(types[value].dtype)) for value in step.results]
+        self._forms = [blocking.forms[value] for value in step.results]
+        self._bare = [value in blocking.bare for value in step.operands]
+        self._full = [value in blocking.full for value in step.operands]
+        self._usual: _Ready | None = None
 
     def __call__(self, *operands: Any, out: Array | Sequence[Array] | None = None) -> Any:
-        """Run; the results go where ``out`` says: an array, or one for each of several results."""
-        arrays = [_narrow(np.asarray(operand)) for operand in operands]
+        """Run.
+
+        Args:
+            operands: the arrays.
+            out: where the result goes, or where each of the results goes; fresh arrays if None.
+        """
+        inner = self._blocking.inner
+        arrays: list[Array] = []
+        for operand, bare, full in zip(operands, self._bare, self._full, strict=True):
+            array = np.asarray(operand)
+            if not full and 0 in array.strides:
+                array = _narrow(array)
+            arrays.append(array.reshape(*array.shape, *[1] * inner) if bare else array)
         if out is None:
-            results = [np.empty(self._shape, dtype) for dtype in self._results]
+            results: list[Array] = [np.empty(shape, dtype) for shape, dtype in self._results]
         else:
             results = [out] if isinstance(out, np.ndarray) else [*out]
-        cut = self._layout(arrays, dense=all(each.flags.c_contiguous for each in (*arrays, *results)))
-        whole = [
-            array.reshape(shape)
-            for array, shape in zip((*arrays, *results), (*cut.operands, *[cut.shape] * len(results)), strict=True)
-        ]
-        run_blocks(cut.blocks(), lambda: self._worker(cut, whole))
+        ready = self._ready(arrays, dense=all(each.flags.c_contiguous for each in (*arrays, *results)))
+        cut = ready.cut
+        whole = [array.reshape(shape) for array, shape in zip(arrays, cut.operands, strict=True)]
+        parts: dict[int, Array] = {}
+        for place, (result, form) in enumerate(zip(results, self._forms, strict=True), len(arrays)):
+            if form is Form.SUMMED:
+                parts[place] = ready.sums[place].parts(cut)
+                whole.append(parts[place])
+            else:
+                whole.append(result.reshape(cut.shape if form is Form.WHOLE else cut.row_shape))
+        run_blocks(range(len(ready.pieces)), lambda: self._worker(ready, whole))
+        for place, array in parts.items():
+            ready.sums[place].whole(array, results[place - len(arrays)])
         return results[0] if len(results) == 1 else tuple(results)
 
-    def _layout(self, arrays: Sequence[Array], *, dense: bool) -> Layout:
+    def _ready(self, arrays: Sequence[Array], *, dense: bool) -> _Ready:
         key = (dense, *[array.shape for array in arrays])
         usual = self._usual
-        if usual is None or usual[0] != key:
-            usual = self._usual = key, layout(self._shape, [array.shape for array in arrays], dense=dense)
-        return usual[1]
+        if usual is None or usual.key != key:
+            shapes = [array.shape for array in arrays]
+            cut = layout(self._blocking.shape, shapes, dense=dense, inner=self._blocking.inner)
+            sums: dict[int, Sum] = {}
+            run = _straight(self._rows(cut, sums), len(arrays) + len(self._results) + len(self._wide) + len(self._thin))
+            usual = self._usual = _Ready(key, cut, run, sums, cut.blocks(), cut.pieces())
+        return usual
 
-    def _worker(self, cut: Layout, whole: Sequence[Array]) -> Callable[[tuple[slice, slice]], None]:
-        """What one thread does with a block, in scratch memory of its own."""
-        scratch = [np.empty(cut.block_size, dtype) for dtype in self._registers]
-        flat, rest, outside, rows = len(cut.shape) == 1, cut.shape[2:], len(whole), self._rows
+    def _rows(self, cut: Layout, sums: dict[int, Sum]) -> list[_Row]:
+        """The kernels for blocks cut in one way."""
+        rows: list[_Row] = []
+        members, forms = self._step.members, self._blocking.forms
+        for entry, (ins, out) in zip(self._program.entries, self._program.rows, strict=True):
+            number = entry.members[-1]
+            op: Any = members[number].op
+            types = self._types[number]
+            products = len(entry.members) > 1
+            how = _TO
+            if forms[entry.result] is Form.SUMMED:
+                columns = cut.inner > 0 and len(op.axes) < len(self._blocking.shape)
+                sums[out] = whole_sum(op, types, cut, columns=columns, products=products)
+                kernel: Kernel = sums[out].add
+                how = _ADD
+            elif goes_along_rows(op):
+                kernel = row_kernel(op, types, cut, products=products)
+            else:
+                kernel = find_kernel(op, types)
+                if kernel in (np.maximum, np.minimum):  # NumPy wants the name
+                    how = _NAMED
+                if not writes_into(op, types):
+                    how = _INTO if out < len(self._step.operands) + len(self._results) else _NEW
+            rows.append(_Row(kernel, ins, out, how))
+        return rows
+
+    def _worker(self, ready: _Ready, whole: list[Array]) -> Callable[[int], None]:
+        """What one thread does with a piece, in scratch memory of its own."""
+        cut, blocks, code = ready.cut, ready.blocks, ready.run.__code__
+        flat = len(cut.shape) == 1
         moving: list[tuple[int, Array, bool, bool]] = []
         for slot, array in enumerate(whole):
-            along = array.shape[0] == cut.shape[0], not flat and array.shape[1] == cut.shape[1]
+            if slot in ready.sums:
+                continue
+            along = array.shape[0] == cut.shape[0], not flat and cut.columns < cut.shape[1] == array.shape[1]
             if any(along):
                 moving.append((slot, array, *along))
         every = slice(None)
+        scratch = self._scratch(cut)
+        shown: dict[tuple[int, int], list[Array]] = {}
+        run = ready.run
 
-        def work(block: tuple[slice, slice]) -> None:
-            first, second = block
-            parts = [*whole, *scratch]
-            for slot, array, along_first, along_second in moving:
-                place = first if along_first else every
-                parts[slot] = array[place, second if along_second else every] if not flat else array[place]
-            high = first.stop - first.start
-            if not flat or high < cut.block_size:
-                shape = (high,) if flat else (high, second.stop - second.start, *rest)
-                count = math.prod(shape)
-                parts[outside:] = [part[:count].reshape(shape) for part in scratch]
-            for kernel, ins, target, takes_out in rows:
-                if takes_out:
-                    kernel(*[parts[slot] for slot in ins], out=parts[target])
-                elif target < outside:
-                    parts[target][...] = kernel(*[parts[slot] for slot in ins])
-                else:
-                    parts[target] = kernel(*[parts[slot] for slot in ins])
+        def work(piece: int) -> None:
+            first = True
+            for number in ready.pieces[piece]:
+                check_time()
+                high, wide = blocks[number]
+                size = high.stop - high.start, wide.stop - wide.start
+                parts = shown.get(size)
+                if parts is None:
+                    parts = shown[size] = [*whole, *scratch(size)]
+                for slot, array, along_first, along_second in moving:
+                    if along_second:
+                        parts[slot] = array[high if along_first else every, wide]
+                    else:
+                        parts[slot] = array[high]
+                try:
+                    run(parts, (piece, number, first))
+                except (ExecutionError, OutOfTimeError):
+                    raise
+                except Exception as error:
+                    raise self._failure(line_of(error, code) - 3, error) from error
+                first = False
 
         return work
+
+    def _failure(self, row: int, error: Exception) -> ExecutionError:
+        """The error of the member that failed."""
+        number = self._program.entries[row].members[-1]
+        member = self._step.members[number]
+        return failure(member.op, self._types[number], error, member.origin)
+
+    def _scratch(self, cut: Layout) -> Callable[[tuple[int, int]], list[Array]]:
+        """What gives the scratch arrays for a block of so many of the first and second axis."""
+        thin = -(-cut.block_size // cut.row_size)
+        arrays = _kept.arrays(
+            [*[(cut.block_size, dtype) for dtype in self._wide], *[(thin, dtype) for dtype in self._thin]]
+        )
+        ndim, edge = len(cut.shape), len(cut.shape) - cut.inner
+
+        def views(size: tuple[int, int]) -> list[Array]:
+            shape = (*size, *cut.shape[2:])[:ndim]
+            low = (*shape[:edge], *[1] * cut.inner)
+            return [
+                array[: math.prod(due)].reshape(due)
+                for array, due in zip(arrays, [shape] * len(self._wide) + [low] * len(self._thin), strict=True)
+            ]
+
+        return views
+
+
+_kept = Scratch()
 
 
 def _narrow(array: Array) -> Array:
     """One element along each axis that a broadcast has stretched."""
-    if 0 not in array.strides:
-        return array
     return array[tuple([slice(0, 1) if step == 0 else slice(None) for step in array.strides])]

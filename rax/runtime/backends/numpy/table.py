@@ -47,9 +47,11 @@ _POSITIONS = frozenset({"argmax", "argmin"})
 _RUNNING = frozenset({"cumulative_sum", "cumulative_prod"})
 _NORMALISATIONS = frozenset({"softmax", "log_softmax", "layer_norm"})
 
+_ALONG_ROWS = frozenset({*_REDUCTIONS, *_POSITIONS, *_NORMALISATIONS, "mean"})
+
 # When kernels of ours take ``out``, as ufuncs do. A reshape is one that copies.
 _WITH_OUT: dict[str, Callable[[Any, Types], bool]] = {
-    **dict.fromkeys(("relu", "pow", "where", "reshape", "concat", "pad"), _always),
+    **dict.fromkeys(("relu", "maximum", "minimum", "pow", "where", "reshape", "concat", "pad"), _always),
     **dict.fromkeys((*_REDUCTIONS, *_POSITIONS, *_RUNNING, *_NORMALISATIONS, "matmul"), _wide),
     **dict.fromkeys(_WINDOWED, _has_kernel),
     "gather": takes_rows,
@@ -97,6 +99,13 @@ def writes_over(op: Op, types: Types) -> bool:
 
 
 def fuses(op: Op, types: Types) -> bool:
-    """Whether the kernel may be given a block of each operand at a time; that of pow looks at whole operands."""
+    """Whether an operation may be given a block of each operand at a time; that of pow looks at whole operands."""
+    if goes_along_rows(op):
+        return not is_half(types[0].dtype)
     factory = ELEMENTWISE.get(op.name)
     return factory is not None and op.name != "pow" and factory(op, types) is not None
+
+
+def goes_along_rows(op: Op) -> bool:
+    """Whether an operation reduces rows, or normalises them."""
+    return op.name in _ALONG_ROWS
