@@ -184,7 +184,7 @@ _ERF_BOTTOM = (
 )  # fmt: skip
 
 
-_BOUNDS = tuple([np.asarray(number, np.float32) for number in (-4, 4)])
+_BOUNDS = np.asarray(-4, np.float32), np.asarray(4, np.float32)
 _TOP = tuple([np.asarray(number, np.float32) for number in _ERF_TOP])
 _BOTTOM = tuple([np.asarray(number, np.float32) for number in _ERF_BOTTOM])
 
@@ -205,12 +205,13 @@ def _erf_float32(x: Array, out: Array | None = None) -> Array:
     flat: Array = x.reshape(-1)
     result: Array = out if out is not None and out.flags.c_contiguous else np.empty(x.shape, np.float32)
     whole: Array = result.reshape(-1)
+    lowest, highest = _BOUNDS
     space = _kept.array(3 * min(x.size, _ERF_BLOCK), np.float32)
     for start in range(0, x.size, _ERF_BLOCK):
         part = flat[start : start + _ERF_BLOCK]
         place = whole[start : start + _ERF_BLOCK]
         clipped, squared, bottom = space[: 3 * part.size].reshape(3, part.size)
-        np.clip(part, *_BOUNDS, clipped)
+        np.clip(part, lowest, highest, clipped)
         np.multiply(clipped, clipped, squared)
         _horner(squared, _TOP, place)
         np.multiply(place, clipped, place)
