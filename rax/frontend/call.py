@@ -160,10 +160,10 @@ class Jitted(Generic[P, R]):
     Made by :func:`jit`. On tensors of a graph being built it is the function itself.
     """
 
-    def __init__(self, function: Callable[P, R], backend: str, memory: int | str | None) -> None:
+    def __init__(self, function: Callable[P, R], backend: str, options: Mapping[str, Any]) -> None:
         self.function = function
         self.backend = backend
-        self.memory = memory
+        self.options = dict(options)
         self._cache: OrderedDict[Any, Executable] = OrderedDict()
         self._latest: Executable | None = None  # of arguments by position
         functools.update_wrapper(self, function)
@@ -182,7 +182,7 @@ class Jitted(Generic[P, R]):
         if executable is None:
             specs, named = unflatten(tree, types)
             graph = trace(self.function, *specs, **named)
-            executable = self._cache[key] = compile(graph, self.backend, memory=self.memory)
+            executable = self._cache[key] = compile(graph, self.backend, **self.options)
             if len(self._cache) > _JIT_CACHE:
                 self._cache.popitem(last=False)
         else:
@@ -191,7 +191,13 @@ class Jitted(Generic[P, R]):
         return executable(*args, **kwargs)
 
 
-def jit(function: Callable[P, R], *, backend: str = "numpy", memory: int | str | None = None) -> Jitted[P, R]:
+def jit(
+    function: Callable[P, R],
+    *,
+    backend: str = "numpy",
+    memory: int | str | None = None,
+    donate: int | str | Sequence[int | str] = (),
+) -> Jitted[P, R]:
     """A function that runs compiled on arrays, and builds graph where graph is being built.
 
     Args:
@@ -199,6 +205,8 @@ def jit(function: Callable[P, R], *, backend: str = "numpy", memory: int | str |
             bind what must stay a Python value with ``functools.partial`` or a lambda.
         backend: what computes.
         memory: what a call is to hold at once, such as ``"512MiB"``; see :func:`rax.compile`.
+        donate: the arguments, by position or name, whose memory a call may write results over; they must not
+            be used after it. See :func:`rax.compile`.
 
     Returns:
         A function of the same arguments: NumPy arrays in, NumPy arrays out. It is traced anew
@@ -210,4 +218,4 @@ def jit(function: Callable[P, R], *, backend: str = "numpy", memory: int | str |
         >>> double(np.arange(3.0))
         array([0., 2., 4.])
     """
-    return Jitted(function, backend, memory)
+    return Jitted(function, backend, {"memory": memory, "donate": donate})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from rax.runtime.backends.base import Backend, Run
 from rax.runtime.binding import Binder
 from rax.runtime.cache import Cache
 from rax.runtime.deadline import OutOfTimeError, is_timed, time_limit
+from rax.runtime.donation import donated_inputs, ready_to_write
 from rax.runtime.memory import check_memory
 from rax.runtime.orders import orders_of
 from rax.runtime.plan import Plan
@@ -39,12 +40,16 @@ KEPT_PROGRAMS = 64
 class Specialised:
     """A planned graph and what runs it, for the sizes it was last run with."""
 
-    def __init__(self, graph: Graph, backend: Backend, memory: int | None) -> None:
-        fit = None if memory is None else partial(_fitting, memory)
-        places = backend.places if backend.has_arena else None
-        orders = orders_of(backend.name)
+    def __init__(self, graph: Graph, backend: Backend, memory: int | None, donated: Sequence[int]) -> None:
         self.plan = make_plan(
-            backend.prepare(graph), backend.takes, backend.writes, backend.fuses, places, orders=orders, fit=fit
+            backend.prepare(graph),
+            backend.takes,
+            backend.writes,
+            backend.fuses,
+            backend.places if backend.has_arena else None,
+            donated,
+            orders=orders_of(backend.name),
+            fit=None if memory is None else partial(_fitting, memory),
         )
         self.dim_names = self.plan.dim_names
         self._backend = backend
@@ -74,7 +79,7 @@ class Executable:
     """A graph made ready to run; what :func:`compile` returns.
 
     It may be called from several threads at once. The arrays it returns are the caller's own:
-    writable, sharing no memory with arguments, with the graph or with each other.
+    writable, sharing no memory with arguments that are not donated, with the graph or with each other.
 
     Attributes:
         graph: what it runs.
@@ -83,6 +88,7 @@ class Executable:
         memory: the bytes that plans are fitted into; None for no budget.
         max_memory: the most bytes a call may hold at once; None for no limit.
         timeout: the most seconds a call may take; None for no limit.
+        donated: the positions of the inputs whose memory a call may write results over.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class Executable:
         memory: int | None = None,
         max_memory: int | None = None,
         timeout: float | None = None,
+        donate: int | str | Sequence[int | str] = (),
     ) -> None:
         self.graph = graph
         self.backend = backend
@@ -99,7 +106,8 @@ class Executable:
         self.max_memory = max_memory
         self.timeout = timeout
         self._binder = Binder(graph)
-        self._specialised = _specialised(graph, backend, memory)
+        self.donated = donated_inputs(graph, donate)
+        self._specialised = _specialised(graph, backend, memory, self.donated)
         self._take: Take = self._take_first
         self._give: Give = partial(unflatten, graph.out_tree)
         self.plan: Plan = self._specialised.plan
@@ -183,7 +191,11 @@ class Executable:
         """As :meth:`profile`, on one array for each input; its ``results`` are one for each output."""
         plan = self._specialised.plan_for(self._binder.dims(arrays))
         backend = find_backend(self.backend)
-        return services.get("profile")(plan, backend, self.run, arrays, runs, self.timeout)
+
+        def run(arrays: list[Array]) -> list[Array]:  # several times, on the same arrays
+            return self.run([each.copy() if place in self.donated else each for place, each in enumerate(arrays)])
+
+        return services.get("profile")(plan, backend, run, arrays, runs, self.timeout)
 
     def bind_named(self, inputs: Mapping[str, Any]) -> list[Array]:
         """One array for each input, from arrays by input name such as ``params.w1``.
@@ -215,6 +227,8 @@ class Executable:
             return self._run(arrays, sizes)
 
     def _run(self, arrays: list[Array], sizes: tuple[int, ...]) -> list[Array]:
+        if self.donated:
+            ready_to_write(arrays, self.donated)
         try:
             return self._specialised.run_for(sizes)(arrays)
         except OutOfTimeError as error:  # outside any step
@@ -235,10 +249,10 @@ _executables = Cache[tuple[object, ...], Executable](KEPT_PROGRAMS)
 _programs = Cache[tuple[object, ...], Specialised](KEPT_PROGRAMS)
 
 
-def _specialised(graph: Graph, backend: str, memory: int | None) -> Specialised:
+def _specialised(graph: Graph, backend: str, memory: int | None, donated: tuple[int, ...]) -> Specialised:
     """Planned graphs are shared by structure; errors name source lines, so those count too."""
-    key = (graph.digest, backend, memory, tuple(graph.origins.values()))
-    return _programs.get(key, lambda: Specialised(graph, find_backend(backend), memory))
+    key = (graph.digest, backend, memory, donated, tuple(graph.origins.values()))
+    return _programs.get(key, lambda: Specialised(graph, find_backend(backend), memory, donated))
 
 
 def compile(
@@ -248,6 +262,7 @@ def compile(
     memory: int | str | None = None,
     max_memory: int | None = None,
     timeout: float | None = None,
+    donate: int | str | Sequence[int | str] = (),
 ) -> Executable:
     """Make a graph ready to run.
 
@@ -264,13 +279,18 @@ def compile(
             bit. What a loop keeps for the way back it keeps; see ``checkpoint`` of :func:`rax.scan`.
         max_memory: the most bytes a call may hold at once. It changes no plan: a call whose peak is more
             is refused before anything is allocated. Both limits count what the call makes, its results and the
-            bodies of its loops included; not its arguments and the constants of the graph, nor, but for convolutions,
-            the scratch memory of one operation, which is in the order of its operands and results.
+            bodies of its loops included; not its arguments and the constants of the graph, nor, but for
+            convolutions, the scratch memory of one operation, in the order of its operands and results.
         timeout: the most seconds that planning may take, and then each call. The clock is looked at before each
             operation and each round of a loop, so a call ends when the operation then running is done.
+        donate: what a call may write results over: arguments by position or name, with all that is nested in
+            them, or single inputs by name. So a training step updates parameters in place: the new ones lie in
+            the memory of the old. A donated array must not be used after the call; one that is read-only, not
+            C-contiguous, or in the memory of another argument is left alone, and a copy used in its place.
 
     Raises:
-        RaxError: there is no such backend, ``graph`` is no graph, or a limit is no such number.
+        RaxError: there is no such backend, ``graph`` is no graph, a limit is no such number, or there is no such
+            argument to donate.
         BindingError: the graph uses a size that no input fixes.
         ResourceError: planning took longer than ``timeout``, or no plan holds as little as ``memory``.
 
@@ -291,14 +311,18 @@ def compile(
           more from step 0 of 1: add gives float32[5]
           at: ...
           fix: allow more bytes as max_memory, or give it smaller inputs
+        >>> numbers = np.ones(3, np.float32)
+        >>> compile(Graph([x], [add(x, x)]), donate="x")(numbers) is numbers
+        True
     """
     budget = _bytes(memory) if isinstance(memory, str) else memory
     _check(graph, budget, max_memory, timeout)
     find_backend(backend)
-    key = (id(graph), backend, budget, max_memory, timeout)
+    donated = (donate,) if isinstance(donate, (int, str)) else tuple(donate)
+    key = (id(graph), backend, budget, max_memory, timeout, donated)
     try:
         with time_limit(timeout):
-            return _executables.get(key, lambda: Executable(graph, backend, budget, max_memory, timeout))
+            return _executables.get(key, lambda: Executable(graph, backend, budget, max_memory, timeout, donated))
     except OutOfTimeError as error:
         raise out_of_time(error, "while it was planned, before it ran") from None
 

@@ -1,0 +1,61 @@
+"""Donated arguments: arrays whose memory a run may write its results over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rax.ir.errors import RaxError
+from rax.ir.graph import Graph
+from rax.ir.tree import paths
+from rax.ops.arrays import Array
+
+
+def donated_inputs(graph: Graph, donate: int | str | Sequence[int | str]) -> tuple[int, ...]:
+    """The positions of the inputs that are donated.
+
+    Args:
+        graph: whose inputs.
+        donate: arguments by position or name, with all that is nested in them, or single inputs by name.
+
+    Raises:
+        RaxError: there is no such argument or input.
+
+    Example:
+        >>> from rax.ir.node import new_input
+        >>> from rax.ir.types import tensor_type
+        >>> x, y = new_input("x", tensor_type(3)), new_input("y", tensor_type(3))
+        >>> donated_inputs(Graph([x, y], [x]), "y"), donated_inputs(Graph([x, y], [x]), [-1, 0])
+        ((1,), (0, 1))
+    """
+    places: dict[int | str, Sequence[int]] = {name: [place] for place, name in enumerate(graph.input_names)}
+    count, begin = len(graph.in_tree.children), 0
+    for position, (name, child) in enumerate(zip(graph.in_tree.keys, graph.in_tree.children, strict=True)):
+        end = begin + len(paths(child))
+        places[position] = places[position - count] = places[str(name)] = range(begin, end)
+        begin = end
+    found: set[int] = set()
+    for each in [donate] if isinstance(donate, (int, str)) else donate:
+        if isinstance(each, bool) or each not in places:
+            names = ", ".join([repr(str(name)) for name in graph.in_tree.keys][:8])
+            raise RaxError(
+                f"there is no argument {each!r} to donate",
+                fix=f"give positions or names of arguments ({names}), or names of inputs",
+            )
+        found.update(places[each])
+    return tuple(sorted(found))
+
+
+def ready_to_write(arrays: list[Array], donated: Sequence[int]) -> None:
+    """Put copies in place of donated arrays that cannot be written over: what else sees them must not change."""
+    for place in donated:
+        flags = arrays[place].flags
+        if not (flags.c_contiguous and flags.writeable and flags.aligned):
+            arrays[place] = np.array(arrays[place], order="C")
+    if len({id(array) for array in arrays}) == len(arrays) and all(array.base is None for array in arrays):
+        return
+    for place in donated:
+        mine = arrays[place]
+        if any(index != place and np.may_share_memory(mine, other) for index, other in enumerate(arrays)):
+            arrays[place] = mine.copy()

@@ -1,0 +1,152 @@
+"""Donated arguments: what is written over them, what never is, and how much memory that saves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rax
+import rax.numpy as rnp
+from rax import nn
+from rax.ir.errors import RaxError
+from rax.ir.tree import flatten
+from rax.ops.arrays import Array
+from rax.runtime.executable import Executable, compile
+
+
+def normal(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def step(w: Any, x: Any, rate: Any) -> Any:
+    def loss(w: Any) -> Any:
+        return rnp.mean(rnp.square(nn.relu(x @ w["a"] + w["b"]) @ w["c"]))
+
+    value, slopes = rax.value_and_grad(loss)(w)
+    return value, {name: w[name] - slopes[name] * rate for name in w}
+
+
+def weights(width: int = 60) -> dict[str, Array]:
+    return {"a": normal(40, width), "b": normal(width), "c": normal(width, 10)}
+
+
+def compiled(donate: Any, width: int = 60) -> Executable:
+    graph = rax.trace(step, weights(width), rax.spec((50, 40)), rax.spec(()))
+    return compile(graph, donate=donate)
+
+
+X, RATE = normal(50, 40, seed=1), np.float32(0.1)
+
+
+@pytest.mark.parametrize("width", [60, 30_000])
+@pytest.mark.parametrize("donate", ["w", 0, [-3], ("w.a", "w.b", "w.c")])
+def test_new_parameters_lie_where_the_old_ones_did(donate: Any, width: int) -> None:
+    exe = compiled(donate, width)
+    assert exe.donated == (0, 1, 2)
+    given, before = weights(width), weights(width)
+    value, new = exe(given, X, RATE)
+    due, expected = compiled((), width)(before, X, RATE)
+    np.testing.assert_array_equal(value, due)
+    for name, array in new.items():
+        assert array is given[name]
+        np.testing.assert_array_equal(array, expected[name])
+    for name, array in weights(width).items():
+        np.testing.assert_array_equal(before[name], array)
+
+
+def test_the_plan_holds_less_by_what_is_donated() -> None:
+    plain, saving = compiled(()).plan, compiled("w").plan
+    assert saving.peak_bytes < plain.peak_bytes
+    assert any(step.over in saving.inputs for step in saving.steps)
+    assert not any(step.over in plain.inputs for step in plain.steps if step.over is not None)
+
+
+SPOILT: dict[str, Callable[[Array], Array]] = {
+    "read-only": lambda a: _read_only(a.copy()),
+    "Fortran": np.asfortranarray,
+    "every second": lambda a: np.repeat(a, 2, axis=0)[::2],
+    "stretched": lambda a: np.broadcast_to(a[:1], a.shape),
+}
+
+
+def _read_only(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_what_cannot_be_written_over_is_left_alone(name: str) -> None:
+    given = {key: SPOILT[name](array) if array.ndim == 2 else array for key, array in weights().items()}
+    kept = {key: array.copy() for key, array in given.items()}
+    _, due = compiled(())(kept, X, RATE)
+    _, new = compiled("w")(given, X, RATE)
+    for key, array in new.items():
+        np.testing.assert_array_equal(array, due[key])
+        assert array.flags.writeable
+        if given[key].ndim == 2:
+            np.testing.assert_array_equal(given[key], kept[key])
+            assert not np.shares_memory(array, given[key])
+
+
+OVERLAPS: dict[str, Callable[[Array], tuple[Array, Array]]] = {
+    "one array twice": lambda a: (a[:30], a[:30]),
+    "one object twice": lambda a: (a,) * 2,
+    "a view of the other": lambda a: (a, a[::-1]),
+    "parts that overlap": lambda a: (a[:30], a[10:40]),
+    "parts side by side": lambda a: (a[:20], a[20:]),
+}
+
+
+@pytest.mark.parametrize("name", OVERLAPS)
+@pytest.mark.parametrize("donate", ["x", "y", ("x", "y")])
+def test_arguments_that_overlap_are_not_mixed_up(name: str, donate: Any) -> None:
+    x, y = OVERLAPS[name](normal(40, 30))
+    graph = rax.trace(lambda x, y: (rnp.exp(x) + rnp.sum(y), x * 2.0 + rnp.sum(y), y - rnp.sum(x)), x, y)
+    due = compile(graph)(x.copy(), y.copy())
+    found = compile(graph, donate=donate)(x, y)
+    for index, (one, right) in enumerate(zip(found, due, strict=True)):
+        np.testing.assert_array_equal(one, right)
+        assert not any(np.shares_memory(one, later) for later in found[index + 1 :])
+
+
+def test_results_of_donated_arguments_share_no_memory_with_each_other() -> None:
+    graph = rax.trace(lambda x: (x, x, x.T, x[1:], x + 1, x[0]), rax.spec((4, 4)))
+    x = normal(4, 4)
+    due = flatten(compile(graph)(x.copy()))[0]
+    found = flatten(compile(graph, donate=0)(x))[0]
+    for index, (one, right) in enumerate(zip(found, due, strict=True)):
+        np.testing.assert_array_equal(one, right)
+        assert not any(np.shares_memory(one, later) for later in found[index + 1 :])
+
+
+def test_loops_and_steps_of_symbolic_sizes_donate_too() -> None:
+    graph = rax.trace(
+        lambda c, x: rax.scan(lambda c, r: (rnp.tanh(c + r), c), c * 2.0, x), rax.spec(("n",)), rax.spec((5, "n"))
+    )
+    for size in (0, 1, 7):
+        c, x = normal(size), normal(5, size)
+        for one, right in zip(compile(graph, donate=(0, 1))(c.copy(), x.copy()), compile(graph)(c, x), strict=True):
+            np.testing.assert_array_equal(one, right)
+
+
+def test_jit_donates() -> None:
+    train = rax.jit(step, donate="w")
+    given = weights()
+    _, new = train(given, X, RATE)
+    assert all(new[name] is given[name] for name in given)
+
+
+@pytest.mark.parametrize("donate", ["v", 3, -4, True, "w.d", ["w", "v"]])
+def test_what_is_no_argument_cannot_be_donated(donate: Any) -> None:
+    with pytest.raises(RaxError, match=r"there is no argument .* to donate"):
+        compiled(donate)
+
+
+def test_a_profile_leaves_arguments_as_they_are() -> None:
+    given = weights()
+    compiled("w").profile(given, X, RATE, runs=2)
+    for name, array in weights().items():
+        np.testing.assert_array_equal(given[name], array)
