@@ -20,6 +20,7 @@ from rax.ir.tree import flatten, unflatten
 from rax.ir.types import TensorType
 from rax.ops.arrays import constant
 from rax.runtime.binding import Binder, as_array
+from rax.runtime.donation import Donate
 from rax.runtime.executable import Executable, compile
 
 P = ParamSpec("P")
@@ -196,7 +197,7 @@ def jit(
     *,
     backend: str = "numpy",
     memory: int | str | None = None,
-    donate: int | str | Sequence[int | str] = (),
+    donate: Donate = (),
 ) -> Jitted[P, R]:
     """A function that runs compiled on arrays, and builds graph where graph is being built.
 

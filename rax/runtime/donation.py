@@ -11,8 +11,11 @@ from rax.ir.graph import Graph
 from rax.ir.tree import paths
 from rax.ops.arrays import Array
 
+Donate = int | str | Sequence[int | str]
+"""Arguments by position or name, or inputs by name."""
 
-def donated_inputs(graph: Graph, donate: int | str | Sequence[int | str]) -> tuple[int, ...]:
+
+def donated_inputs(graph: Graph, donate: Donate) -> tuple[int, ...]:
     """The positions of the inputs that are donated.
 
     Args:

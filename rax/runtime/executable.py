@@ -19,7 +19,7 @@ from rax.runtime.backends.base import Backend, Run
 from rax.runtime.binding import Binder
 from rax.runtime.cache import Cache
 from rax.runtime.deadline import OutOfTimeError, is_timed, time_limit
-from rax.runtime.donation import donated_inputs, ready_to_write
+from rax.runtime.donation import Donate, donated_inputs, ready_to_write
 from rax.runtime.memory import check_memory
 from rax.runtime.orders import orders_of
 from rax.runtime.plan import Plan
@@ -98,7 +98,7 @@ class Executable:
         memory: int | None = None,
         max_memory: int | None = None,
         timeout: float | None = None,
-        donate: int | str | Sequence[int | str] = (),
+        donate: Donate = (),
     ) -> None:
         self.graph = graph
         self.backend = backend
@@ -262,7 +262,7 @@ def compile(
     memory: int | str | None = None,
     max_memory: int | None = None,
     timeout: float | None = None,
-    donate: int | str | Sequence[int | str] = (),
+    donate: Donate = (),
 ) -> Executable:
     """Make a graph ready to run.
 
@@ -311,9 +311,6 @@ def compile(
           more from step 0 of 1: add gives float32[5]
           at: ...
           fix: allow more bytes as max_memory, or give it smaller inputs
-        >>> numbers = np.ones(3, np.float32)
-        >>> compile(Graph([x], [add(x, x)]), donate="x")(numbers) is numbers
-        True
     """
     budget = _bytes(memory) if isinstance(memory, str) else memory
     _check(graph, budget, max_memory, timeout)
