@@ -22,6 +22,7 @@ from rax.ops.indexing import Gather, Scatter
 from rax.ops.reduction import Max, Min
 from rax.ops.selection import where
 from rax.ops.shape import Pad, permute_dims, reshape
+from rax.ops.sorting import Sort
 from rax.ops.special.error_functions import erf
 from rax.ops.window import FoldWindows, SlidingWindows
 from rax.runtime.executable import compile
@@ -171,6 +172,21 @@ def test_rows_added_where_indices_repeat_equal_the_reference(dtype: str) -> None
     compare(Scatter(), random(7, 3, 2), index, random(5, 40, 3, 2))
     compare(Scatter(), random(7), index, random(5, 40))
     compare(Gather(), random(7, 3), index, tolerance=0)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int8", "uint64"])
+def test_sorting_keeps_equal_zeros_in_order(dtype: str, descending: bool) -> None:
+    x = np.random.default_rng(0).integers(0, 9, (70, 80)).astype(numpy_dtype(as_dtype(dtype)))
+    y = new_input("x", TensorType(as_dtype(dtype), x.shape))
+    for axis in (0, 1):
+        op = Sort(axis, descending)
+        exe = compile(Graph([y], [op(y)]))
+        for array in (x, -x if dtype.endswith(("16", "32", "64")) and dtype[0] != "u" else x):
+            mixed = array.copy()
+            mixed[::3] = x[::3]
+            for each in (array, mixed, np.asfortranarray(mixed)):
+                assert exe(each).tobytes() == op.reference(each).tobytes()
 
 
 def test_erf_is_exact_to_a_few_last_places() -> None:

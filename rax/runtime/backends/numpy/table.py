@@ -15,6 +15,7 @@ from rax.runtime.backends.numpy.elementwise import ELEMENTWISE
 from rax.runtime.backends.numpy.indexing import INDEXING, scatters, takes_rows
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, reference_kernel
 from rax.runtime.backends.numpy.movement import MOVEMENT
+from rax.runtime.backends.numpy.ordering import ORDERING
 from rax.runtime.backends.numpy.reduction import REDUCTION
 
 # Few graphs have windows, and the modules import the operations.
@@ -23,7 +24,7 @@ _WINDOW: dict[str, Factory] = {
     "sliding_windows": late("rax.runtime.backends.numpy.window", "make_sliding_windows"),
     "fold_windows": late("rax.runtime.backends.numpy.window", "make_fold_windows"),
 }
-KERNELS: dict[str, Factory] = {**ELEMENTWISE, **MOVEMENT, **REDUCTION, **CONTRACTION, **INDEXING, **_WINDOW}
+KERNELS: dict[str, Factory] = {**ELEMENTWISE, **MOVEMENT, **REDUCTION, **CONTRACTION, **INDEXING, **ORDERING, **_WINDOW}
 
 
 def _always(op: Any, types: Types) -> bool:
