@@ -78,14 +78,12 @@ class Layout(Record):
         first, second = (*self.shape, 1)[:2]
         return -(-first // self.rows) * -(-second // self.columns)
 
-    def blocks(self) -> list[Block]:
-        """What each block takes of the first two axes."""
+    def block(self, number: int) -> Block:
+        """What a block takes of the first two axes; there may be too many to list."""
         first, second = (*self.shape, 1)[:2]
-        return [
-            (slice(row, min(row + self.rows, first)), slice(column, min(column + self.columns, second)))
-            for row in range(0, first, self.rows)
-            for column in range(0, second, self.columns)
-        ]
+        across = -(-second // self.columns)
+        row, column = number // across * self.rows, number % across * self.columns
+        return slice(row, min(row + self.rows, first)), slice(column, min(column + self.columns, second))
 
     def pieces(self) -> list[range]:
         """The blocks that one thread does one after another, by number; all about as many."""

@@ -43,7 +43,6 @@ class _Ready(Record):
     cut: Layout
     run: FunctionType
     sums: dict[int, Sum]
-    blocks: list[tuple[slice, slice]]
     pieces: list[range]
 
 
@@ -133,7 +132,7 @@ class Group:
             cut = layout(self._blocking.shape, shapes, dense=dense, inner=self._blocking.inner)
             sums: dict[int, Sum] = {}
             run = _straight(self._rows(cut, sums), len(arrays) + len(self._results) + len(self._wide) + len(self._thin))
-            usual = self._usual = _Ready(key, cut, run, sums, cut.blocks(), cut.pieces())
+            usual = self._usual = _Ready(key, cut, run, sums, cut.pieces())
         return usual
 
     def _rows(self, cut: Layout, sums: dict[int, Sum]) -> list[_Row]:
@@ -164,7 +163,7 @@ class Group:
 
     def _worker(self, ready: _Ready, whole: list[Array]) -> Callable[[int], None]:
         """What one thread does with a piece, in scratch memory of its own."""
-        cut, blocks, code = ready.cut, ready.blocks, ready.run.__code__
+        cut, code = ready.cut, ready.run.__code__
         flat = len(cut.shape) == 1
         moving: list[tuple[int, Array, bool, bool]] = []
         for slot, array in enumerate(whole):
@@ -182,7 +181,7 @@ class Group:
             first = True
             for number in ready.pieces[piece]:
                 check_time()
-                high, wide = blocks[number]
+                high, wide = cut.block(number)
                 size = high.stop - high.start, wide.stop - wide.start
                 parts = shown.get(size)
                 if parts is None:
