@@ -266,31 +266,28 @@ def compile(
 ) -> Executable:
     """Make a graph ready to run.
 
-    Nothing is computed yet but what small constants alone determine, and what is made is kept for the next time,
-    also for graphs of the same digest and source lines. Each combination of sizes of the named dims is specialised
-    when it is first met; the last 16 are kept. Where the environment's ``RAX_CACHE_DIR`` names a folder, the order
-    of the steps of large plans, which takes longest to find, is kept there for later processes.
+    Nothing is computed yet but what small constants alone determine. What is made is kept for graphs of the same
+    digest and source lines; of the sizes of named dims, the last 16. Where the environment's ``RAX_CACHE_DIR`` names
+    a folder, the order of large plans' steps, which takes longest to find, is kept there for later processes.
 
     Args:
         graph: what to run.
         backend: ``"numpy"``, or ``"reference"``, the oracle that backends are compared with.
-        memory: bytes, also as ``"512MiB"`` or ``"2GB"``, that the plan is to hold at most: where it would hold more,
-            values are computed again instead of kept, as ``plan.remat`` says, and results stay the same bit for
-            bit. What a loop keeps for the way back it keeps; see ``checkpoint`` of :func:`rax.scan`.
+        memory: bytes, also as ``"512MiB"``, that the plan is to hold at most: where it would hold more, values are
+            computed again instead of kept, as ``plan.remat`` says; results stay the same bit for bit. What a loop
+            keeps for the way back it keeps; see ``checkpoint`` of :func:`rax.scan`.
         max_memory: the most bytes a call may hold at once. It changes no plan: a call whose peak is more
             is refused before anything is allocated. Both limits count what the call makes, its results and the
             bodies of its loops included; not its arguments and the constants of the graph, nor, but for
             convolutions, the scratch memory of one operation, in the order of its operands and results.
         timeout: the most seconds that planning may take, and then each call. The clock is looked at before each
             operation and each round of a loop, so a call ends when the operation then running is done.
-        donate: what a call may write results over: arguments by position or name, with all that is nested in
-            them, or single inputs by name. So a training step updates parameters in place: the new ones lie in
-            the memory of the old. A donated array must not be used after the call; one that is read-only, not
-            C-contiguous, or in the memory of another argument is left alone, and a copy used in its place.
+        donate: what a call may write results over: arguments by position or name, with all that is nested in them,
+            or inputs by name. So a training step updates parameters in place. A donated array must not be used
+            after the call; of one that is read-only, not C-contiguous or shared, a copy is used.
 
     Raises:
-        RaxError: there is no such backend, ``graph`` is no graph, a limit is no such number, or there is no such
-            argument to donate.
+        RaxError: there is no such backend or argument, ``graph`` is no graph, or a limit is no such number.
         BindingError: the graph uses a size that no input fixes.
         ResourceError: planning took longer than ``timeout``, or no plan holds as little as ``memory``.
 
@@ -305,12 +302,6 @@ def compile(
         array([2., 2., 2.], dtype=float32)
         >>> exe.plan.plan_for(n=3).peak_bytes
         12
-        >>> exe(np.ones(5, np.float32))
-        Traceback (most recent call last):
-        rax.ir.errors.ResourceError: for n = 5 it would hold 20 bytes at once, 16 bytes are allowed
-          more from step 0 of 1: add gives float32[5]
-          at: ...
-          fix: allow more bytes as max_memory, or give it smaller inputs
     """
     budget = _bytes(memory) if isinstance(memory, str) else memory
     _check(graph, budget, max_memory, timeout)

@@ -56,7 +56,7 @@ def test_a_name_that_is_no_operation(capsys: pytest.CaptureFixture[str]) -> None
         ("while_loop", "forward", "rule", "kernel"),
         ("checkpoint", "forward, reverse", "rule", "body"),
         ("softplus", "forward, reverse", "body", "kernel"),
-        ("sort", "forward, reverse", "rule", "reference"),
+        ("sort", "forward, reverse", "rule", "kernel"),
     ],
 )
 def test_coverage_is_what_the_class_says(name: str, modes: str, batching: str, how: str) -> None:

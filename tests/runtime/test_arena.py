@@ -67,11 +67,10 @@ def test_an_arena_is_little_longer_than_what_is_alive_at_once() -> None:
 
 
 CASES = laws.cases((*laws.WIDEST, "bfloat16"))
+CLASSES: list[type[Op]] = sorted({case.cls for case in CASES}, key=lambda cls: cls.name)
 
 
-@pytest.mark.parametrize(
-    "cls", sorted({case.cls for case in CASES}, key=lambda cls: cls.name), ids=lambda cls: cls.name
-)
+@pytest.mark.parametrize("cls", CLASSES, ids=[cls.name for cls in CLASSES])
 def test_results_stay_as_they_are_when_the_arena_is_used_again(cls: type[Op]) -> None:
     """Of an operation whose results lie in the arena: an output shows them twice, and so is a copy."""
     for case in [case for case in CASES if case.cls is cls]:
