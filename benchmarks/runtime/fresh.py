@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-import rax
 from benchmarks.runtime import transformer
 from benchmarks.runtime.peers import library
 from benchmarks.runtime.timing import Pace, Spread, spread
@@ -88,7 +87,7 @@ def measure(name: str, quick: bool, file: Path) -> dict[str, float]:
         contestant.run()
         figures["peak"] = _status("VmHWM") - base
     if name == "rax":
-        figures["planned"] = rax.compile(work.trace()).plan.peak_bytes
+        figures["planned"] = work.executable().plan.peak_bytes
         free_idle()
         gc.collect()
         tracemalloc.start()

@@ -61,10 +61,16 @@ class Work:
         """The library itself first, then the others."""
         return {"rax": self.contestant, **self.peers}
 
+    def executable(self, backend: str = "numpy") -> rax.Executable:
+        """What rax runs; of a training step the parameters are donated."""
+        return rax.compile(self.trace(), backend, donate=0 if self.trains else ())
+
     def contestant(self, backend: str = "numpy") -> Contestant:
-        """rax: the graph compiled and called as a user would, parameters fed back."""
-        exe = rax.compile(self.trace(), backend)
+        """rax: the graph compiled and called as a user would, parameters fed back and, as by the peers, in place."""
+        exe = self.executable(backend)
         arguments = [*self.arguments]
+        if self.trains:
+            arguments[0] = {name: np.array(param) for name, param in arguments[0].items()}
 
         def run() -> Any:
             results = exe(*arguments)
