@@ -11,6 +11,7 @@ import numpy as np
 import rax
 from rax.ir.tree import flatten
 from rax.ops.arrays import Array
+from rax.runtime.executable import Executable
 
 # Of two results in float32, relative to the largest number: sums of different order differ by less.
 TOLERANCE = 1e-3
@@ -61,7 +62,7 @@ class Work:
         """The library itself first, then the others."""
         return {"rax": self.contestant, **self.peers}
 
-    def executable(self, backend: str = "numpy") -> rax.Executable:
+    def executable(self, backend: str = "numpy") -> Executable:
         """What rax runs; of a training step the parameters are donated."""
         return rax.compile(self.trace(), backend, donate=0 if self.trains else ())
 
