@@ -20,6 +20,11 @@ from rax.ops.shape import Flip, PermuteDims, Reshape
 from rax.passes.rule import Example, Found, rule
 
 
+def may_fail(op: Op, operand: Value) -> bool:
+    """Whether an elementwise operation refuses some numbers: it must not run where it did not, as on no numbers."""
+    return op.name == "pow" and not operand.dtype.is_floating and operand.dtype.kind != "complex"
+
+
 @rule(
     Pointwise,
     Example(
@@ -40,6 +45,8 @@ from rax.passes.rule import Example, Found, rule
 )
 def before_the_broadcast(op: Pointwise, *operands: Value) -> Found:
     """An elementwise operation on operands of which none fills the shape of the result."""
+    if may_fail(op, operands[0]):
+        return None
     small = [value.node.inputs[0] if type(value.node.op) is BroadcastTo else value for value in operands]
     if all(value is operand for value, operand in zip(small, operands, strict=True)):
         return None

@@ -20,6 +20,7 @@ from rax.ops.samples import FLOATS, normal, sample
 from rax.ops.scan import Scan
 from rax.ops.shape import Flip, PermuteDims, Reshape, permute_dims, reshape
 from rax.ops.subgraphs import split
+from rax.passes.hoisting import may_fail
 from rax.passes.rule import Example, Found, rule
 
 
@@ -115,7 +116,9 @@ def computed_once(op: Scan, *operands: Value) -> Found:
     for node in op.body.nodes[len(op.body.inputs) :]:
         fixed = [value.node in known for value in node.inputs]
         plain = all(some or type(value.node.op) is Constant for some, value in zip(fixed, node.inputs, strict=True))
-        if plain and any(fixed) and isinstance(node.op, (Pointwise, PermuteDims, Reshape, Flip, BroadcastTo)):
+        moves = isinstance(node.op, (PermuteDims, Reshape, Flip, BroadcastTo))
+        safe = moves or (isinstance(node.op, Pointwise) and not may_fail(node.op, node.inputs[0]))
+        if plain and any(fixed) and safe:
             known.add(node)
             found[node] = None
         else:

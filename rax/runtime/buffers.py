@@ -155,6 +155,8 @@ class _Overwriter:
                 continue
             if any(roots[other] == root and other != value for other in step.operands):
                 continue
+            if step.blocking is not None and not step.blocking.may_write_over(result, value):
+                continue
             able = step.members or self._writes(step.op, tuple([self._types[operand] for operand in step.operands]))
             return value if able else None
         return None

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import RLock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
+
+_every = weakref.WeakSet["Cache[Any, Any]"]()
+
+
+def _renew() -> None:
+    for cache in _every:
+        cache.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 class Cache(Generic[Key, Item]):
@@ -26,6 +39,11 @@ class Cache(Generic[Key, Item]):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._items: OrderedDict[Key, Item] = OrderedDict()
+        self.renew()
+        _every.add(self)
+
+    def renew(self) -> None:
+        """A forked process must not wait for a lock that a thread of its parent's holds."""
         self._lock = RLock()
 
     def __len__(self) -> int:

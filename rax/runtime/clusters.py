@@ -223,10 +223,10 @@ class _Finder:
         if task.kind in (Kind.REDUCE, Kind.LOCATE):
             return _reduced(home, task) if inside == {Form.WHOLE} else None
         shape = self._shapes[task.results[0]]
+        read = {value for value in outside if self._shapes[value]}
         if task.kind is Kind.ROWWISE:
             fits = shape == home.shape and inside == {Form.WHOLE} and self._homes.get(task.operands[0]) is home
-            return Form.WHOLE if fits and not late and _takes_rows(home, 1) else None
-        read = {value for value in outside if self._shapes[value]}
+            return Form.WHOLE if fits and not late and not read & home.bare and _takes_rows(home, 1) else None
         if shape == home.shape and Form.BARE not in inside:
             return Form.WHOLE if not read & home.bare and (not late or self._is_summed(home, task)) else None
         if home.inner and shape == home.row_shape and inside == {Form.KEPT} and not read & home.bare:

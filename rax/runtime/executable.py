@@ -274,8 +274,8 @@ def compile(
         graph: what to run.
         backend: ``"numpy"``, or ``"reference"``, the oracle that backends are compared with.
         memory: bytes, also as ``"512MiB"``, that the plan is to hold at most: where it would hold more, values are
-            computed again instead of kept, as ``plan.remat`` says; results stay the same bit for bit. What a loop
-            keeps for the way back it keeps; see ``checkpoint`` of :func:`rax.scan`.
+            computed again instead of kept, as ``plan.remat`` says; results stay the same, bit for bit but for large
+            sums. What a loop keeps for the way back it keeps; see ``checkpoint`` of :func:`rax.scan`.
         max_memory: the most bytes a call may hold at once. It changes no plan: a call whose peak is more
             is refused before anything is allocated. Both limits count what the call makes, its results and the
             bodies of its loops included; not its arguments and the constants of the graph, nor, but for

@@ -170,6 +170,10 @@ class Blocking(Record):
     bare: frozenset[int]
     full: frozenset[int]
 
+    def may_write_over(self, result: int, operand: int) -> bool:
+        """Whether each block reads of the operand only what it writes of the result."""
+        return self.forms[result] is not Form.BARE or operand in self.bare
+
 
 class Entry(Record):
     """A step of a group, or several that are done as one.

@@ -4,8 +4,8 @@ A plan holds most at one step. Of the values that live across that step some can
 from others that are kept, or that are there anyway. Which to keep is a minimum cut: a buffer that is kept
 costs its bytes, a step that runs again its work, at a price that falls as long as the budget is not met. The
 steps that run again are copies, each placed before the first step that reads what it makes; that is repeated,
-each time for the step that now holds most. Operations are pure, random bits too, so results stay the same bit
-for bit.
+each time for the step that now holds most. Operations are pure, random bits too, so results stay the same, bit
+for bit but for large sums: what runs again may be grouped otherwise, and a group adds up parts of its own.
 
 Keeping some and computing the rest again is Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear
 memory cost" (2016); the choice between the two as one problem of cost is Jain et al., "Checkmate" (2020); the
@@ -181,7 +181,7 @@ class _Cut:
         for each in range(len(steps) - 1, -1, -1):
             step = steps[each]
             first = min([readers.get(value, len(plan.steps)) for value in step.results])
-            found[each] = known.get(step.results[0], first)
+            found[each] = min(known.get(step.results[0], first), first)  # a group may read a view that stands after it
             for value in step.operands:
                 readers[value] = min(found[each], readers.get(value, len(plan.steps)))
         return found

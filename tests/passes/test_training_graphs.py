@@ -167,3 +167,17 @@ def test_random_graphs_keep_their_meaning(seed: int) -> None:
     for batch in (0, 1, 7):
         old, new = (evaluate_graph(each, arguments(batch)) for each in (graph, found))
         assert list(map(bits, old)) == list(map(bits, new))
+
+
+def test_what_may_fail_runs_only_where_it_did() -> None:
+    """NumPy refuses integers to negative integer powers; of no numbers it refuses none."""
+    base, exponent = np.array([2, 3, 4], np.int32), np.array([-2, -3, -4], np.int32)
+    loop = rax.trace(
+        lambda c, e, xs: rax.scan(lambda h, x: (h + rnp.pow(c, e), h), c, xs),
+        *[rax.spec(shape, "int32") for shape in (3, 3, ("n", 3))],
+    )
+    final, stacked = rax.compile(loop)(base, exponent, np.zeros((0, 3), np.int32))
+    assert np.array_equal(final, base)
+    assert stacked.shape == (0, 3)
+    spread = rax.trace(lambda c, e: rnp.pow(rnp.broadcast_to(c, (0, 3)), rnp.broadcast_to(e, (0, 3))), base, exponent)
+    assert rax.compile(spread)(base, exponent).shape == (0, 3)

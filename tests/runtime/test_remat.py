@@ -239,3 +239,17 @@ def test_what_is_no_amount_is_refused(memory: Any) -> None:
     with pytest.raises(RaxError, match=r"is no (amount of memory|number of bytes)") as error:
         rax.compile(graph, memory=memory)
     assert "512" in error.value.fix
+
+
+def test_a_view_that_a_group_and_others_read_stands_before_both() -> None:
+    def loss(w: rax.Tensor, x: rax.Tensor) -> rax.Tensor:
+        a = nn.softmax(x * 0.5, axis=-1)
+        return rnp.sum(rnp.tanh(a @ w) * a)
+
+    size = rax.spec((512, 512))
+    graph = rax.trace(rax.value_and_grad(loss, argnums=(0, 1)), size, size)
+    free = rax.compile(graph)
+    operands = normal(512, 512), normal(512, 512)
+    fitted = rax.compile(graph, memory=int(free.plan.peak_bytes * 0.9))
+    for found, due in zip(flatten(fitted(*operands))[0], flatten(free(*operands))[0], strict=True):
+        np.testing.assert_allclose(found, due, rtol=1e-5, atol=1e-8)

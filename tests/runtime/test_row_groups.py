@@ -245,3 +245,29 @@ def test_groups_that_need_each_other_in_part_stay_apart() -> None:
     ]
     found = find_clusters(tasks, [(1 << 18,)] * 5)
     assert [cluster.places for cluster in found] == [[0], [2, 3]]
+
+
+SQUARE = (1024, 1024)
+
+
+@pytest.mark.parametrize("donate", [(), "w"])
+def test_a_result_by_rows_is_not_written_over_a_row_that_all_blocks_read(donate: Any) -> None:
+    def totals(x: rax.Tensor, w: rax.Tensor) -> rax.Tensor:
+        row = w if donate else rnp.sin(w)
+        return rnp.sum(rnp.exp(x * row) * 2 * 0.5, axis=1)
+
+    graph = rax.trace(totals, rax.spec(SQUARE), rax.spec(SQUARE[0]))
+    x, w = np.ones(SQUARE, np.float32), np.arange(SQUARE[0], dtype=np.float32) / SQUARE[0]
+    due = compile(graph, "reference")(x, w)
+    np.testing.assert_allclose(compile(graph, donate=donate)(x, w.copy()), due, rtol=1e-5)
+
+
+def test_what_is_read_along_rows_is_not_read_along_columns_too() -> None:
+    def normalised(x: rax.Tensor, w: rax.Tensor, b: rax.Tensor) -> rax.Tensor:
+        z = rnp.exp(x) * 2
+        return nn.layer_norm(z * rnp.expand_dims(rnp.sum(z, axis=1) + w, axis=1), w, b)
+
+    x = np.random.default_rng(0).standard_normal(SQUARE, np.float32)
+    w = np.arange(SQUARE[0], dtype=np.float32) / SQUARE[0]
+    graph = rax.trace(normalised, x, w, w)
+    np.testing.assert_allclose(compile(graph)(x, w, w * 3), compile(graph, "reference")(x, w, w * 3), atol=1e-4)

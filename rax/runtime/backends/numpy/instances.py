@@ -6,6 +6,7 @@ several threads at once, and within each other. How many bytes may lie idle is b
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
@@ -77,8 +78,9 @@ class _Ledger:
     def _free(self, key: int) -> None:
         plan, oldest = self._rows[key][0](), self._rows[key][1]()
         self._drop(key)
-        if plan is not None and oldest is not None and oldest in plan.idle:
-            plan.idle.remove(oldest)
+        if plan is not None and oldest is not None:
+            with contextlib.suppress(ValueError):  # a call has just taken it
+                plan.idle.remove(oldest)
 
 
 _ledger = _Ledger()
