@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +17,6 @@ from rax.ir.tree import flatten
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime import fusion
 from rax.runtime.backends.numpy import NumpyBackend
-from rax.runtime.backends.numpy.pool import run_blocks
 from rax.runtime.executable import compile
 from rax.runtime.planning import make_plan
 
@@ -170,27 +168,3 @@ def test_a_group_is_stopped_between_blocks() -> None:
     with pytest.raises(ResourceError, match=r"stopped after 0.3 s") as error:
         exe(np.ones(1 << 24, np.float32))
     assert "test_fusion.py" in error.value.source
-
-
-def test_blocks_are_done_once_and_the_first_failure_is_raised() -> None:
-    done: list[int] = []
-    run_blocks(range(100), lambda: done.append)
-    assert sorted(done) == list(range(100))
-
-    def fail(block: int) -> None:
-        raise ValueError(block)
-
-    with pytest.raises(ValueError, match=r"^[0-9]+$"):
-        run_blocks(range(100), lambda: fail)
-    run_blocks([], lambda: fail)
-
-
-@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
-def test_a_forked_process_has_threads_of_its_own() -> None:
-    x = np.ones(1 << 20, np.float32)
-    exe = compile(rax.trace(lambda x: x * 2 + 1 - x, x))
-    exe(x)
-    child = os.fork()
-    if child == 0:
-        os._exit(int(not np.array_equal(exe(x), x * 2 + 1 - x)))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

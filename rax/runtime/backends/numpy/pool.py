@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rax.runtime.backends.numpy.processors import Helper, Processors
 from rax.runtime.deadline import check_time
 from rax.runtime.fusion import threads
 
@@ -68,23 +69,31 @@ class _Pool:
     """Threads that are started when first needed, and then wait for jobs."""
 
     def __init__(self) -> None:
+        self._processors = Processors()
         self.forget()
 
     def forget(self) -> None:
         """Begin with no thread: a forked process has none of its parent's."""
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
-        self._count = 0
+        self._helpers: list[Helper] = []
         self._lock = threading.Lock()
+        self._processors.forget()
 
-    def offer(self, job: _Job, helpers: int) -> None:
-        """Let so many threads help with a job, if they are free before it is done."""
-        if self._count < helpers:
+    def run(self, job: _Job, helpers: int) -> None:
+        """Do a job, with the help of so many threads if they are free before it is done."""
+        if len(self._helpers) < helpers:
             with self._lock:
-                while self._count < helpers:
-                    self._count += 1
-                    threading.Thread(target=self._serve, args=(self._jobs,), name="rax", daemon=True).start()
-        for _ in range(helpers):
-            self._jobs.put(job)
+                while len(self._helpers) < helpers:
+                    thread = threading.Thread(target=self._serve, args=(self._jobs,), name="rax", daemon=True)
+                    thread.start()
+                    self._helpers.append(Helper(thread.native_id or 0))
+
+        def work(able: int) -> None:
+            for _ in range(able):
+                self._jobs.put(job)
+            job.finish()
+
+        self._processors.run(work, self._helpers[:helpers])
 
     def _serve(self, jobs: SimpleQueue[_Job]) -> None:
         with np.errstate(all="ignore"):
@@ -117,6 +126,4 @@ def run_blocks(blocks: Sequence[Block], start: Callable[[], Work]) -> None:
             check_time()
             work(block)
         return
-    job = _Job(blocks, start)
-    _pool.offer(job, helpers)
-    job.finish()
+    _pool.run(_Job(blocks, start), helpers)

@@ -1,0 +1,88 @@
+"""Which processors the threads of one job run on: each keeps to one of its own until the job is done.
+
+Threads that take turns at the interpreter's lock wake each other many times in a job, and each time the system
+chooses anew where the woken one runs. That of a virtual machine may count a halted processor as taken, and puts the
+woken thread beside the one that woke it: two share a processor and another stands still until the next balancing,
+milliseconds later (in Linux, ``available_idle_cpu`` asks ``vcpu_is_preempted``).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Sequence
+
+
+def _current_processor() -> Callable[[], int] | None:
+    """The function that tells on which processor the calling thread runs; None where threads cannot be kept to one."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    try:
+        os.sched_setaffinity(0, os.sched_getaffinity(0))
+        return ctypes.CDLL(None).sched_getcpu
+    except (OSError, AttributeError):
+        return None
+
+
+class Helper:
+    """A thread that helps with jobs, and where it runs.
+
+    Args:
+        thread: its number in the system.
+    """
+
+    def __init__(self, thread: int) -> None:
+        self._thread = thread
+        self._processor = -1
+
+    def keep_to(self, processor: int) -> None:
+        """Run nowhere else from now on."""
+        if self._processor != processor:
+            os.sched_setaffinity(self._thread, {processor})
+            self._processor = processor
+
+
+class Processors:
+    """Those that callers of jobs have taken, in all threads."""
+
+    def __init__(self) -> None:
+        self._current = _current_processor()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with none taken: a forked process has no other thread of its parent's."""
+        self._taken: set[int] = set()
+        self._lock = threading.Lock()
+
+    def run(self, work: Callable[[int], None], helpers: Sequence[Helper]) -> None:
+        """Work, while the calling thread keeps to the processor it runs on and helpers to others.
+
+        Args:
+            work: is told how many of the helpers have a processor that no caller has: so many of the first.
+            helpers: those that may help.
+        """
+        if self._current is None:
+            work(len(helpers))
+            return
+        allowed = os.sched_getaffinity(0)
+        with self._lock:
+            free = sorted(allowed - self._taken)
+            current = self._current()
+            own = current if current in free else next(iter(free), None)
+            if own is not None:
+                self._taken.add(own)
+        if own is None:
+            work(0)
+            return
+        try:
+            # Those that follow its own, so that processes side by side do not all take the first.
+            others = [*[each for each in free if each > own], *[each for each in free if each < own]]
+            for helper, processor in zip(helpers, others, strict=False):
+                helper.keep_to(processor)
+            os.sched_setaffinity(0, {own})
+            work(min(len(helpers), len(others)))
+        finally:
+            os.sched_setaffinity(0, allowed)
+            with self._lock:
+                self._taken.discard(own)
