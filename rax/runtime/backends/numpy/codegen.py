@@ -16,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from rax.ir.errors import ExecutionError
+from rax.ir.late import late
 from rax.ir.record import Record
 from rax.ir.types import TensorType
 from rax.ops.arrays import Array, concrete, numpy_dtype
@@ -26,11 +27,13 @@ from rax.runtime.backends.numpy.control import Body, control_kernel
 from rax.runtime.backends.numpy.instances import Instances
 from rax.runtime.backends.numpy.kernel import Direct, Kernel
 from rax.runtime.backends.numpy.source import compiled, line_of
-from rax.runtime.backends.numpy.step import step_kernel
+from rax.runtime.backends.numpy.step import is_shared, step_kernel
 from rax.runtime.buffers import spare_types
 from rax.runtime.deadline import check_time
 from rax.runtime.plan import Plan, Step
 from rax.runtime.reference import failure
+
+_shared_product = late("rax.runtime.backends.numpy.products", "shared_product")
 
 CHUNK_STEPS = 512
 # Results of constants alone are computed once, if they are views or they and the operands no larger than this,
@@ -190,6 +193,7 @@ class _Kernels:
     def __init__(self, plan: Plan) -> None:
         self._types = plan.types
         self._found: dict[Any, Kernel] = {}
+        self._shared = any(map(is_shared, plan.steps))
 
     def find(self, step: Step) -> Kernel:
         if step.members:
@@ -198,7 +202,10 @@ class _Kernels:
         key = (step.op.key, types, step.view)
         kernel = self._found.get(key)
         if kernel is None:
-            kernel = self._found[key] = step_kernel(step, self._types)
+            kernel = step_kernel(step, self._types)
+            if self._shared and step.op.name == "matmul":
+                kernel = _shared_product(kernel, types)
+            self._found[key] = kernel
         return kernel
 
 

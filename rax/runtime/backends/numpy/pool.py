@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rax.runtime.backends.numpy.blas import ONE_THREAD
 from rax.runtime.backends.numpy.processors import Helper, Processors
 from rax.runtime.deadline import check_time
 from rax.runtime.fusion import threads
@@ -78,6 +79,7 @@ class _Pool:
         self._helpers: list[Helper] = []
         self._lock = threading.Lock()
         self._processors.forget()
+        ONE_THREAD.forget()
 
     def run(self, job: _Job, helpers: int) -> None:
         """Do a job, with the help of so many threads if they are free before it is done."""
@@ -89,9 +91,10 @@ class _Pool:
                     self._helpers.append(Helper(thread.native_id or 0))
 
         def work(able: int) -> None:
-            for _ in range(able):
-                self._jobs.put(job)
-            job.finish()
+            with ONE_THREAD:
+                for _ in range(able):
+                    self._jobs.put(job)
+                job.finish()
 
         self._processors.run(work, self._helpers[:helpers])
 

@@ -26,3 +26,8 @@ def step_kernel(step: Step, types: Sequence[TensorType]) -> Kernel:
     operands = tuple([types[operand] for operand in step.operands])
     copying = step.op.name == "reshape" and not step.view
     return (copying_reshape if copying else find_kernel)(step.op, operands)
+
+
+def is_shared(step: Step) -> bool:
+    """Whether a step is large enough for threads of ours to share its work, if there are several."""
+    return step.op.name == "conv" or (step.blocking is not None and step.blocking.cut.block_count > 1)

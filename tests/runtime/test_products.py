@@ -1,0 +1,114 @@
+"""Products that threads of ours share: the same as NumPy's, and BLAS is given back its threads."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rax
+import rax.numpy as rnp
+from rax.ir.types import tensor_type
+from rax.ops.arrays import Array
+from rax.runtime.backends.numpy.blas import ONE_THREAD
+from rax.runtime.backends.numpy.contraction import CONTRACTION
+from rax.runtime.backends.numpy.pool import run_blocks
+from rax.runtime.backends.numpy.products import shared_product
+from rax.runtime.fusion import threads
+
+
+def blas_threads() -> int | None:
+    """How many threads OpenBLAS uses now, asked of the library itself; None if NumPy has another."""
+    module: Any = __import__("numpy._core._multiarray_umath", fromlist=[""])
+    library = ctypes.CDLL(module.__file__)
+    for name in ("scipy_openblas_get_num_threads64_", "openblas_get_num_threads"):
+        if hasattr(library, name):
+            return getattr(library, name)()
+    return None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int32"])
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((300, 201), (201, 301)),
+        ((8, 127, 256), (256, 257)),  # rows of a batch are rows of one product
+        ((8, 4, 128, 33), (8, 4, 33, 128)),
+        ((1, 128, 256), (8, 256, 100)),
+        ((8, 1, 120, 60), (1, 9, 60, 120)),
+        ((5, 3, 1, 4000), (3, 4000, 90)),
+        ((300, 200), (7, 200, 300)),
+        ((1, 1000, 100), (1, 100, 90)),
+        ((3, 1000), (1000, 7000)),
+    ],
+)
+def test_blocks_make_the_product(left: tuple[int, ...], right: tuple[int, ...], dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x, y = [np.asarray(rng.standard_normal(shape) * 9).astype(dtype) for shape in (left, right)]
+    types = (tensor_type(left, dtype), tensor_type(right, dtype))
+    kernel = CONTRACTION["matmul"](None, types)
+    assert kernel is not None
+    product = shared_product(kernel, types)
+    assert (product is kernel) == (threads() == 1)
+    due = np.matmul(x.astype("complex128"), y.astype("complex128"))
+    out = np.empty(due.shape, dtype)
+    turned = product(x.swapaxes(-1, -2).copy().swapaxes(-1, -2), np.asfortranarray(y))
+    # Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.5.
+    epsilon = {"int32": 0.0, "float64": np.finfo("float64").eps}.get(dtype, np.finfo("float32").eps)
+    bound = 2 * left[-1] * epsilon * np.matmul(np.abs(x), np.abs(y))
+    for found in (product(x, y), product(x, y, out=out), turned):
+        assert found.dtype == dtype
+        assert np.all(np.abs(found - due) <= bound)
+    assert np.array_equal(product(x, y), out)
+
+
+def test_blas_has_one_thread_while_a_job_runs() -> None:
+    before, seen = blas_threads(), set[int | None]()
+
+    def start() -> Callable[[int], None]:
+        return lambda _: seen.add(blas_threads())
+
+    run_blocks(range(100), start)
+    assert seen == {1 if before is not None and threads() > 1 else before}
+    assert blas_threads() == before
+
+
+def test_blas_has_its_threads_again_after_the_last_of_several() -> None:
+    before = blas_threads()
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with ONE_THREAD:
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert inside.wait(10)
+    with pytest.raises(ValueError, match="within"), ONE_THREAD:
+        raise ValueError("within")
+    during = blas_threads()
+    leave.set()
+    thread.join()
+    assert during == (None if before is None else 1)
+    assert blas_threads() == before
+
+
+def test_a_model_of_shared_groups_and_products_is_that_of_the_reference() -> None:
+    rng = np.random.default_rng(0)
+    x, w, v = [rng.standard_normal(shape, np.float32) for shape in ((1100, 260), (260, 300), (300, 260))]
+
+    def model(x: rax.Tensor, w: rax.Tensor, v: rax.Tensor) -> rax.Tensor:
+        return rnp.tanh(rnp.tanh(x @ w) * 2 + 1) @ v + rnp.sum(w[:60, :60] @ v[:60, :60])
+
+    graph = rax.trace(model, x, w, v)
+    exe = rax.compile(graph)
+    found: Array = exe(x, w, v)
+    due = np.tanh(np.tanh(x.astype("f8") @ w) * 2 + 1) @ v + np.sum(w[:60, :60].astype("f8") @ v[:60, :60])
+    assert [step.blocking is not None for step in exe.plan.steps].count(True) == 1
+    np.testing.assert_allclose(found, due, rtol=1e-4, atol=1e-2)
+    assert np.array_equal(found, exe(x, w, v))
