@@ -10,9 +10,10 @@ from rax.ir.op import Derivative, op
 from rax.ops.arrays import Array, scalar
 from rax.ops.elementwise import UNARY, UNARY_EDGES, Pointwise
 from rax.ops.samples import REAL, normal, reject
-from rax.ops.selection import where
 
-_greater = late("rax.ops.comparison", "greater")  # for derivatives alone
+# For derivatives alone.
+_greater = late("rax.ops.comparison", "greater")
+_where = late("rax.ops.selection", "where")
 
 
 @op("relu", since=1)
@@ -29,7 +30,7 @@ class Relu(Pointwise):
         assert tangent is not None
         zero = scalar(0, result.dtype)
         # The result serves as well as the operand, which need not be kept for it.
-        return where(_greater(result, zero), tangent, zero)
+        return _where(_greater(result, zero), tangent, zero)
 
     samples = UNARY
     edges = UNARY_EDGES

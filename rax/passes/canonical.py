@@ -1,4 +1,4 @@
-"""Rewrites of single operations that move, choose or combine elements, exact in every dtype.
+"""Rewrites of single operations that move or combine elements, exact in every dtype.
 
 Each rule shows a graph it rewrites, and what becomes of it; tests compare both bit for bit on
 numbers drawn and on zeros of both signs, infinities and NaNs. A rule here may name operations;
@@ -12,12 +12,11 @@ from typing import Any
 
 from rax.ir import dims
 from rax.ir.node import Constant, Operation, Value
-from rax.ir.op import Op
-from rax.ir.types import DType, bool_, broadcast_shapes, float32, float64
-from rax.ops.algebra import add, broadcast_to
+from rax.ir.op import REGISTRY, Op
+from rax.ir.types import broadcast_shapes
+from rax.ops.algebra import add
 from rax.ops.arrays import constant, scalar
 from rax.ops.broadcasting import BroadcastTo
-from rax.ops.complex_parts import Conj, conj
 from rax.ops.elementwise import (
     Add,
     Divide,
@@ -30,14 +29,7 @@ from rax.ops.elementwise import (
     negative,
     subtract,
 )
-from rax.ops.logical import (
-    BitwiseInvert,
-    LogicalNot,
-    bitwise_invert,
-    logical_not,
-)
-from rax.ops.samples import BOOL, COMPLEX, FLOATS, INTEGERS, NUMERIC, REAL, booleans, normal, sample
-from rax.ops.selection import Cast, Where, where
+from rax.ops.samples import FLOATS, INTEGERS, NUMERIC, REAL, booleans, normal, sample
 from rax.ops.shape import Concat, Flip, Pad, PermuteDims, Reshape, Slice
 from rax.passes.rule import Example, Found, rule
 
@@ -66,12 +58,11 @@ def to_its_own_shape(op: Reshape | BroadcastTo, x: Value) -> Found:
 
 
 @rule(
-    (PermuteDims, Slice, Pad, Flip, Cast, Concat),
+    (PermuteDims, Slice, Pad, Flip, Concat),
     Example(sample(normal(2, 3)), PermuteDims((0, 1)), lambda x: x),
     Example(sample(normal(2, 3)), Slice((0, 0), (2, 3), (1, 1)), lambda x: x),
     Example(sample(normal(2)), Pad((0,), (0,), (0,)), lambda x: x),
     Example(sample(normal(2)), Flip(()), lambda x: x),
-    Example(sample(normal(2)), lambda x: Cast(x.dtype)(x), lambda x: x),
     Example(sample(normal(2)), Concat(0), lambda x: x),
 )
 def left_as_it_is(op: Op, *operands: Value) -> Found:
@@ -86,8 +77,6 @@ def left_as_it_is(op: Op, *operands: Value) -> Found:
             idle = all(amount == 0 for amount in (*op.low, *op.high, *op.interior))
         case Flip():
             idle = not op.axes
-        case Cast():
-            idle = op.dtype is x.dtype
         case _:
             idle = len(operands) == 1
     return x if idle else None
@@ -208,8 +197,8 @@ def stretched_twice(op: BroadcastTo, x: Value) -> Found:
     ),
     Example(
         sample(booleans(2, 3), normal(3)),
-        lambda test, x: where(test, BroadcastTo((2, 3))(x), Reshape((1, 3))(x)),
-        lambda test, x: where(test, x, x),
+        lambda test, x: REGISTRY["where"]()(test, BroadcastTo((2, 3))(x), Reshape((1, 3))(x)),
+        lambda test, x: REGISTRY["where"]()(test, x, x),
     ),
     Example(
         sample(normal(2, 3), dtypes=NUMERIC),
@@ -233,19 +222,16 @@ def stretched_operand(op: Pointwise, *operands: Value) -> Found:
     return None if tuple(current) == operands else op(*current)
 
 
-# Arithmetic and logic.
+# Arithmetic.
 
 
 @rule(
-    (Negative, LogicalNot, BitwiseInvert, Conj),
+    Negative,
     Example(sample(normal(3), dtypes=NUMERIC), lambda x: negative(negative(x)), lambda x: x),
-    Example(sample(normal(3), dtypes=BOOL), lambda x: logical_not(logical_not(x)), lambda x: x),
-    Example(sample(normal(3), dtypes=BOOL + INTEGERS), lambda x: bitwise_invert(bitwise_invert(x)), lambda x: x),
-    Example(sample(normal(3), dtypes=COMPLEX), lambda x: conj(conj(x)), lambda x: x),
 )
-def undone(op: Op, x: Value) -> Found:
-    """An operation that undoes itself."""
-    return below(x, type(op))
+def negated_twice(_: Negative, x: Value) -> Found:
+    """The negative of a negative."""
+    return below(x, Negative)
 
 
 @rule(
@@ -366,88 +352,6 @@ def times_a_negative(op: Multiply | Divide, x: Value, y: Value) -> Found:
     return negative(op(x, right)) if right is not None and right.shape == shape else None
 
 
-# Choosing.
-
-
-@rule(
-    Cast,
-    Example(
-        sample(normal(3), dtypes=("float16", "bfloat16", "int8")),
-        lambda x: Cast(x.dtype)(Cast(float32)(x)),
-        lambda x: x,
-    ),
-    Example(sample(normal(3), dtypes=("float16",)), lambda x: Cast(float64)(Cast(float32)(x)), Cast(float64)),
-)
-def cast_there_and_on(op: Cast, x: Value) -> Found:
-    """A cast of a cast that has lost nothing."""
-    inner = below(x, Cast)
-    if inner is None or not _keeps_all(inner.dtype, x.dtype) or x.dtype.kind == "complex":
-        return None
-    if op.dtype.kind != inner.dtype.kind and op.dtype.kind in ("int", "uint") and x.dtype.kind == "float":
-        return None  # of a floating number out of range, of which NumPy does not say what becomes of it
-    return inner if op.dtype is inner.dtype else op(inner)
-
-
-def _keeps_all(narrow: DType, wide: DType) -> bool:
-    """Whether every number of a dtype is one of the other."""
-    if narrow.kind == wide.kind:
-        return wide.itemsize > narrow.itemsize and not (narrow.is_float8 and wide.itemsize == 2)
-    if narrow.kind == "bool":
-        return True
-    if narrow.kind == "uint" and wide.kind == "int":
-        return wide.itemsize > narrow.itemsize
-    return narrow.kind in ("int", "uint") and wide.kind == "float" and wide.itemsize >= max(4, 2 * narrow.itemsize)
-
-
-@rule(
-    Where,
-    Example(
-        sample(booleans(3), normal(3)),
-        lambda test, x: where(test, where(test, x, scalar(1, x.dtype)), scalar(2, x.dtype)),
-        lambda test, x: where(test, x, scalar(2, x.dtype)),
-    ),
-    Example(
-        sample(booleans(3), normal(3)),
-        lambda test, x: where(test, x, where(test, scalar(1, x.dtype), scalar(2, x.dtype))),
-        lambda test, x: where(test, x, scalar(2, x.dtype)),
-    ),
-    Example(
-        sample(booleans(3), normal(3)),
-        lambda test, x: where(logical_not(test), x, scalar(1, x.dtype)),
-        lambda test, x: where(test, scalar(1, x.dtype), x),
-    ),
-)
-def chosen_twice(_: Where, test: Value, x: Value, y: Value) -> Found:
-    """A choice within a choice by the same condition, or by one that is turned round."""
-    turned = below(test, LogicalNot)
-    if turned is not None:
-        return where(turned, y, x)
-    shape = broadcast_shapes(test.shape, x.shape, y.shape)
-    if type(x.node.op) is Where and x.node.inputs[0] == test:
-        x = x.node.inputs[1]
-    elif type(y.node.op) is Where and y.node.inputs[0] == test:
-        y = y.node.inputs[2]
-    else:
-        return None
-    return where(test, x, y) if broadcast_shapes(test.shape, x.shape, y.shape) == shape else None
-
-
-@rule(
-    Where,
-    Example(sample(booleans(3), normal(2, 3)), lambda test, x: where(test, x, x), lambda test, x: x),
-    Example(
-        sample(normal(3), normal(2, 3)),
-        lambda x, y: where(scalar(1, bool_), x, y),
-        lambda x, y: BroadcastTo((2, 3))(x),
-    ),
-    Example(sample(normal(3), normal(3)), lambda x, y: where(scalar(0, bool_), x, y), lambda x, y: y),
-)
-def no_choice(_: Where, test: Value, x: Value, y: Value) -> Found:
-    """Equal branches, or a condition known to be true or false."""
-    chosen = x if x == y or is_number(test, 1) else y if is_number(test, 0) else None
-    return None if chosen is None else broadcast_to(chosen, broadcast_shapes(test.shape, x.shape, y.shape))
-
-
 _COMMUTE = frozenset(("add", "multiply", "equal", "not_equal", "logical_and", "logical_or", "logical_xor"))
 
 
@@ -469,7 +373,7 @@ CANONICAL = (
     sliced_twice,
     stretched_twice,
     stretched_operand,
-    undone,
+    negated_twice,
     times_one,
     over_one,
     minus_zero,
@@ -477,8 +381,5 @@ CANONICAL = (
     over_a_power_of_two,
     plus_a_negative,
     times_a_negative,
-    cast_there_and_on,
-    no_choice,
-    chosen_twice,
 )
 """In the order they are tried."""

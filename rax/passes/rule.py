@@ -77,6 +77,18 @@ class Rule(Record):
     computes: bool = False
 
 
+class Elsewhere(Record):
+    """Rules whose module is imported when an operation is met that they are tried on.
+
+    Attributes:
+        operations: the names of all these.
+        rules: gives the rules.
+    """
+
+    operations: frozenset[str]
+    rules: Callable[[], tuple[Rule, ...]]
+
+
 def rule(
     matches: type[Op] | tuple[type[Op], ...], *examples: Example, computes: bool = False
 ) -> Callable[[Callable[..., Found]], Rule]:
@@ -131,15 +143,19 @@ class Rewrite(Record):
     Example:
         >>> from rax.ops.elementwise import negative
         >>> from rax.ir.types import tensor_type
-        >>> from rax.passes.canonical import undone
+        >>> from rax.passes.canonical import negated_twice
         >>> x = new_input("x", tensor_type((3,)))
-        >>> Rewrite("signs", (undone,)).run(Graph((x,), (negative(negative(x)),)), Fuel()).outputs == (x,)
+        >>> Rewrite("signs", (negated_twice,)).run(Graph((x,), (negative(negative(x)),)), Fuel()).outputs == (x,)
         True
     """
 
     name: str
-    rules: tuple[Rule, ...]
+    rules: tuple[Rule | Elsewhere, ...]
     commutes: Callable[[Operation, tuple[Value, ...]], bool] | None = None
+
+    def all_rules(self) -> list[Rule]:
+        """The rules, those that are elsewhere too."""
+        return [rule for each in self.rules for rule in ([each] if isinstance(each, Rule) else each.rules())]
 
     def run(self, graph: Graph, fuel: Fuel) -> Graph:
         """The rewritten graph, with the inputs, trees and names of the old one; itself if nothing applies.
@@ -158,7 +174,7 @@ class _Sweep:
 
     def __init__(
         self,
-        rules: Sequence[Rule],
+        rules: Sequence[Rule | Elsewhere],
         commutes: Callable[[Operation, tuple[Value, ...]], bool] | None,
         fuel: Fuel,
         recorder: trail.Recorder,
@@ -236,7 +252,7 @@ class _Sweep:
         """What a rule gives, rewritten in turn; None if none applies."""
         if not rounds or self._fuel.spent:
             return None
-        for each in self._rules_for(type(op)):
+        for each in self._rules_for(op):
             if each.computes and self._bytes_left <= 0:
                 continue
             found = each.rewrite(op, *operands)
@@ -271,10 +287,14 @@ class _Sweep:
         self._settled.add(node)
         return node.outputs
 
-    def _rules_for(self, cls: type[Operation]) -> tuple[Rule, ...]:
+    def _rules_for(self, op: Operation) -> tuple[Rule, ...]:
+        cls = type(op)
         known = self._rules.get(cls)
         if known is None:
-            known = self._rules[cls] = tuple([each for each in self._all if issubclass(cls, each.matches)])
+            rules: list[Rule] = []
+            for each in self._all:
+                rules += [each] if isinstance(each, Rule) else each.rules() if op.name in each.operations else ()
+            known = self._rules[cls] = tuple([each for each in rules if issubclass(cls, each.matches)])
         return known
 
 

@@ -25,12 +25,12 @@ from rax.ops.reduction import Mean
 from rax.ops.selection import Cast, where
 from rax.ops.shape import Reshape, Slice
 from rax.passes.optimise import optimise
-from rax.passes.rule import Example, Fuel, Rewrite, Rule
+from rax.passes.rule import Elsewhere, Example, Fuel, Rewrite, Rule
 from rax.passes.whole import REASSOCIATE, SIMPLIFY
 from rax.runtime.reference import evaluate_graph
 from tests.ops.laws import EPS, assert_close
 
-RULES = SIMPLIFY.rules
+RULES = SIMPLIFY.all_rules()
 CASES = [
     pytest.param(rule, example, dtype, id=f"{rule.name}-{index}-{dtype}")
     for rule in RULES
@@ -207,7 +207,7 @@ def test_an_operation_that_fails_is_left_to_fail_where_it_runs() -> None:
 
 ROUNDED = [
     pytest.param(rule, example, dtype, id=f"{rule.name}-{index}-{dtype}")
-    for rule in REASSOCIATE.rules
+    for rule in REASSOCIATE.all_rules()
     for index, example in enumerate(rule.examples)
     for dtype in example.operands.dtypes or ("float32",)
 ]
@@ -224,3 +224,12 @@ def test_a_rule_that_changes_the_order_of_sums_does_what_its_examples_say(
     arrays = example.operands.arrays(as_dtype(dtype))
     for old, new in zip(evaluate_graph(before, arrays), evaluate_graph(found, arrays), strict=True):
         assert_close(new, old, 16 * EPS[dtype], dtype)
+
+
+def test_rules_that_are_elsewhere_are_looked_for_by_all_they_are_tried_on() -> None:
+    found = [each for each in SIMPLIFY.rules if isinstance(each, Elsewhere)]
+    assert found
+    for each in found:
+        matches = [rule.matches for rule in each.rules()]
+        classes = [cls for match in matches for cls in (match if isinstance(match, tuple) else (match,))]
+        assert {cls.name for cls in classes} == each.operations
