@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Sequence
-from heapq import heappop, heappush
 
 from rax.ir.record import Record
 
@@ -80,6 +79,10 @@ def place(lives: Sequence[Life]) -> tuple[list[int], int]:
 
 def _place_rest(lives: Sequence[Life], order: Sequence[int], offsets: list[int], total: int) -> tuple[list[int], int]:
     """Places behind all others, by birth: that of a buffer as large which has died, or a new one."""
+    if not order:
+        return offsets, total
+    from heapq import heappop, heappush  # noqa: PLC0415  # few plans have so many buffers
+
     used: dict[int, list[tuple[int, int]]] = {}  # by size, when it is free again and where it begins
     for index in order:
         size, birth, death = lives[index]

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rax.ir.late import late
 from rax.ir.op import Op
 from rax.ir.types import TensorType, bool_
 from rax.runtime.arena import Arena, Life, aligned, place
-from rax.runtime.order import lower_orders
-from rax.runtime.orders import Orders
 from rax.runtime.plan import Plan, Skeleton, Step, Structure, are_static, copied_outputs
+
+if TYPE_CHECKING:
+    from rax.runtime.orders import Orders
 
 # Fewer elements than this fit the cache as they are.
 SMALLEST = 1 << 18
 
-# Short runs have no groups.
+# Plans that hold fewer bytes at once are not put in another order: all of it fits the cache.
+LEAST_HELD = 1 << 18
+
+# Short runs have no groups, and hold little.
 _grouped = late("rax.runtime.grouping", "grouped")
 _scratch = late("rax.runtime.grouping", "group_scratch")
+_lower_orders = late("rax.runtime.order", "lower_orders")
 
 Able = Callable[[Op, tuple[TensorType, ...]], bool]
 """Whether a backend can do something with an operation on such operands."""
@@ -48,7 +53,7 @@ class Arranger:
         """The plan of steps in the order of the graph."""
         if not are_static(types):
             return self._shared(skeleton, dim_values, steps, types)
-        if self._fuses is not None and any(type.size.__index__() >= SMALLEST for type in types):
+        if self._fuses is not None and any(self._joins(self._fuses, step, types) for step in steps):
             steps = _grouped(skeleton, self._fuses, steps, types, SMALLEST)
         given = steps
         if self._orders is None:
@@ -63,12 +68,23 @@ class Arranger:
         order = self._orders.order(skeleton, dim_values, given, find)
         return made or self._shared(skeleton, dim_values, [given[place] for place in order], types)
 
+    @staticmethod
+    def _joins(fuses: Able, step: Step, types: Sequence[TensorType]) -> bool:
+        """Whether a step works on so many elements that it may be in a group."""
+        if step.view or step.nested or len(step.results) != 1:
+            return False
+        operands = tuple([types[value] for value in step.operands])
+        large = any(type.size.__index__() >= SMALLEST for type in (*operands, types[step.results[0]]))
+        return large and bool(operands) and fuses(step.op, operands)
+
     def _lowest(
         self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
     ) -> tuple[list[int], Plan]:
         """The order that holds the least, of those tried, and its plan."""
         plan = self._shared(skeleton, dim_values, steps, types)
-        for order in lower_orders(skeleton, plan.steps, types):
+        few = plan.peak_bytes < LEAST_HELD
+        orders: list[list[int]] = [] if few else _lower_orders(skeleton, plan.steps, types)
+        for order in orders:
             other = self._shared(skeleton, dim_values, [steps[place] for place in order], types)
             if other.peak_bytes < plan.peak_bytes:
                 return order, other

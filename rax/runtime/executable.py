@@ -13,14 +13,12 @@ from rax.ir.graph import Graph
 from rax.ir.late import late
 from rax.ir.tree import unflatten
 from rax.ops.arrays import Array
-from rax.runtime.amounts import parse_bytes
 from rax.runtime.backends import find_backend
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.binding import Binder
 from rax.runtime.cache import Cache
 from rax.runtime.deadline import OutOfTimeError, is_timed, time_limit
 from rax.runtime.donation import Donate, donated_inputs, ready_to_write
-from rax.runtime.memory import check_memory
 from rax.runtime.orders import orders_of
 from rax.runtime.plan import Plan
 from rax.runtime.planning import make_plan
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from rax.runtime.front import Give, Take
     from rax.runtime.profile import Profile
 
+_check_memory = late("rax.runtime.memory", "check_memory")
+_parse_bytes = late("rax.runtime.amounts", "parse_bytes")
 _giver = late("rax.runtime.front", "giver")  # for what runs more than once
 _taker = late("rax.runtime.front", "taker")
 _fitting = late("rax.runtime.remat", "fitting")  # where a budget of memory asks for it
@@ -219,7 +219,7 @@ class Executable:
         """Run on a list that is ours to empty."""
         values = self._binder.dims(arrays)
         if self.max_memory is not None:
-            check_memory(self._specialised.plan_for(values), self.max_memory)
+            _check_memory(self._specialised.plan_for(values), self.max_memory)
         sizes = tuple([values[name] for name in self._specialised.dim_names])
         if self.timeout is None:
             return self._run(arrays, sizes)
@@ -317,7 +317,7 @@ def compile(
 
 def _bytes(memory: str) -> int:
     try:
-        return parse_bytes(memory)
+        return _parse_bytes(memory)
     except ValueError as error:
         what, fix = str(error).rsplit(": ", 1)
         raise RaxError(f"memory: {what}", fix=fix) from None

@@ -48,8 +48,6 @@ def lower_orders(skeleton: Skeleton, steps: Sequence[Step], types: Sequence[Tens
         >>> [step.name for step in plan.steps], plan.peak_bytes
         (['sin', 'sum', 'sum', 'cos', 'sum'], 404800)
     """
-    if sum([types[value].nbytes.__index__() for step in steps if not step.view for value in step.results]) < _LEAST:
-        return []
     work = _Work.of(skeleton, steps, types)
     given = list(range(len(work.steps)))
     least, highest = work.peak(given)

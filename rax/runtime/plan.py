@@ -23,12 +23,13 @@ from rax.ir.op import Op
 from rax.ir.record import Frozen, Record
 from rax.ir.trail import Origin
 from rax.ir.types import TensorType
-from rax.runtime.amounts import amount
 from rax.runtime.arena import ALIGNMENT, Arena, aligned
 from rax.runtime.reference import failure
 
 if TYPE_CHECKING:
     from rax.runtime.fusion import Blocking
+
+_readable = late("rax.runtime.amounts", "amount")  # for what is printed
 
 
 class Step(Record):
@@ -321,8 +322,8 @@ class Remat(Frozen):
 
     def __str__(self) -> str:
         return (
-            f"holds {amount(self.after)} in place of {amount(self.before)}: runs {self.steps} steps again, "
-            f"which move {amount(self.bytes_moved)} and compute {self.flops / 1e9:.3g} GFLOP"
+            f"holds {_readable(self.after)} in place of {_readable(self.before)}: runs {self.steps} steps again, "
+            f"which move {_readable(self.bytes_moved)} and compute {self.flops / 1e9:.3g} GFLOP"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from rax.ir import dims
 from rax.ir.dims import Size
@@ -17,8 +17,10 @@ from rax.ops.families import Composite
 from rax.runtime.buffers import Able, Arranger
 from rax.runtime.deadline import check_time
 from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed, window_strides
-from rax.runtime.orders import Orders
 from rax.runtime.plan import SCRATCH, Arrange, Plan, Skeleton, Step
+
+if TYPE_CHECKING:
+    from rax.runtime.orders import Orders
 
 # Results that share their first operand's buffer; a reshape only where no element has to move.
 VIEWS = frozenset({"reshape", "permute_dims", "slice", "broadcast_to", "flip", "stop_gradient"})

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rax.ir.late import late
 from rax.ir.op import Op
 from rax.ir.types import TensorType
 from rax.ops.families import Composite
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.backends.numpy.codegen import build
-from rax.runtime.backends.numpy.control import CONTROL
 from rax.runtime.backends.numpy.kernel import Kernel
 from rax.runtime.backends.numpy.step import step_kernel
 from rax.runtime.backends.numpy.table import KERNELS, fuses, writes_into, writes_over
 from rax.runtime.plan import Plan, Step
+
+_has_control_kernel = late("rax.runtime.backends.numpy.control", "has_control_kernel")
 
 
 class NumpyBackend(Backend):
@@ -40,7 +42,7 @@ class NumpyBackend(Backend):
 
     def coverage(self, cls: type[Op]) -> str:
         """By a kernel where there is one; of the rest, composites as their body and others by their reference."""
-        if cls.name in KERNELS or cls.name in CONTROL:
+        if cls.name in KERNELS or _has_control_kernel(cls.name):
             return "kernel"
         return "body" if issubclass(cls, Composite) or cls.holds_graphs else "reference"
 

@@ -23,7 +23,6 @@ from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.ops.elementwise import Pointwise
 from rax.runtime.arena import aligned
 from rax.runtime.backends.base import Run
-from rax.runtime.backends.numpy.control import Body, control_kernel
 from rax.runtime.backends.numpy.instances import Instances
 from rax.runtime.backends.numpy.kernel import Direct, Kernel
 from rax.runtime.backends.numpy.source import compiled, line_of
@@ -34,6 +33,9 @@ from rax.runtime.plan import Plan, Step
 from rax.runtime.reference import failure
 
 _shared_product = late("rax.runtime.backends.numpy.products", "shared_product")
+# Few graphs have loops or choices.
+_body = late("rax.runtime.backends.numpy.control", "Body")
+_control_kernel = late("rax.runtime.backends.numpy.control", "control_kernel")
 
 CHUNK_STEPS = 512
 # Results of constants alone are computed once, if they are views or they and the operands no larger than this,
@@ -134,7 +136,7 @@ class _Program:
             else:
                 spare.append(np.ndarray(shape, dtype, memory, begin))
                 begin += aligned(_nbytes(type))
-        return control_kernel(step.op, [Body(each.bind(memory[begin:]), each.copied) for each in programs], spare)
+        return _control_kernel(step.op, [_body(each.bind(memory[begin:]), each.copied) for each in programs], spare)
 
 
 class _Arrays(dict[int, Array]):

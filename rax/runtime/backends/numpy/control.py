@@ -113,11 +113,16 @@ def _by_reference(op: Op, bodies: Sequence[Body], spare: Sequence[Array]) -> Ker
     return kernel
 
 
-CONTROL: dict[str, Callable[[Any, Sequence[Body], Sequence[Array]], Kernel]] = {
+_CONTROL: dict[str, Callable[[Any, Sequence[Body], Sequence[Array]], Kernel]] = {
     "cond": _cond, "while_loop": _while_loop, "scan": _scan,
 }  # fmt: skip
 
 
+def has_control_kernel(name: str) -> bool:
+    """Whether an operation of this name has a kernel here; others that run graphs do so by their reference."""
+    return name in _CONTROL
+
+
 def control_kernel(op: Op, bodies: Sequence[Body], spare: Sequence[Array]) -> Kernel:
     """The kernel of an operation that runs graphs, given what runs each, and :func:`spare_types` as arrays."""
-    return CONTROL.get(op.name, _by_reference)(op, bodies, spare)
+    return _CONTROL.get(op.name, _by_reference)(op, bodies, spare)

@@ -8,7 +8,7 @@ import numpy as np
 
 from rax.ir import dims
 from rax.ops.arrays import Array, concrete, numpy_dtype
-from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half
+from rax.runtime.backends.numpy.kernel import Kernel, Types, is_half
 
 # Smaller results than this, of bytes, are taken faster than positions are looked at.
 _LARGE = 1 << 16
@@ -34,7 +34,8 @@ def takes_rows(op: Any, types: Types) -> bool:
     return len(types) == 2 and op.batch_dims == 0 and large
 
 
-def _gather(op: Any, types: Types) -> Kernel | None:
+def make_gather(op: Any, types: Types) -> Kernel | None:
+    """Elements at positions."""
     shape = concrete(types[1].shape)
     if len(types) == 2 and op.batch_dims == 0:
         return _take_into if takes_rows(op, types) else _take
@@ -64,7 +65,8 @@ def scatters(op: Any, types: Types) -> bool:
     return types[1].ndim > 0 and not is_half(types[0].dtype) and (op.reduction != "set" or op.unique_indices)
 
 
-def _scatter(op: Any, types: Types) -> Kernel | None:
+def make_scatter(op: Any, types: Types) -> Kernel | None:
+    """Numbers set or added at positions."""
     if not scatters(op, types):
         return None
     index_types = types[1:-1]
@@ -125,7 +127,8 @@ def _row_adder(shape: tuple[int, ...], index_shape: tuple[int, ...]) -> Kernel:
     return add_rows
 
 
-def _iota(op: Any, types: Types) -> Kernel:
+def make_iota(op: Any, types: Types) -> Kernel:
+    """The whole numbers from 0."""
     del types
     size: int = op.size.__index__()
     dtype = numpy_dtype(op.dtype)
@@ -134,6 +137,3 @@ def _iota(op: Any, types: Types) -> Kernel:
         return np.arange(size).astype(dtype)
 
     return iota
-
-
-INDEXING: dict[str, Factory] = {"gather": _gather, "scatter": _scatter, "iota": _iota}

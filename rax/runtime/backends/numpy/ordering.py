@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from rax.ops.arrays import Array
-from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, reference_kernel
+from rax.runtime.backends.numpy.kernel import Kernel, Types, reference_kernel
 
 
-def _sort(op: Any, types: Types) -> Kernel | None:
+def make_sort(op: Any, types: Types) -> Kernel | None:
     """NumPy's own sort, which is not stable: of equal elements only zeros of both signs show it."""
     dtype, axis = types[0].dtype, op.axis
     if dtype.is_floating and dtype.itemsize < 4:
@@ -25,6 +25,3 @@ def _sort(op: Any, types: Types) -> Kernel | None:
         return np.ascontiguousarray(np.flip(result, axis)) if op.descending else result
 
     return sort
-
-
-ORDERING: dict[str, Factory] = {"sort": _sort}

@@ -12,19 +12,21 @@ from rax.ir.op import Op
 from rax.ir.types import float32
 from rax.runtime.backends.numpy.contraction import CONTRACTION
 from rax.runtime.backends.numpy.elementwise import ELEMENTWISE
-from rax.runtime.backends.numpy.indexing import INDEXING, scatters, takes_rows
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, reference_kernel
 from rax.runtime.backends.numpy.movement import MOVEMENT
-from rax.runtime.backends.numpy.ordering import ORDERING
 from rax.runtime.backends.numpy.reduction import REDUCTION
 
-# Few graphs have windows, and the modules import the operations.
-_WINDOW: dict[str, Factory] = {
+# Few graphs have these, and some of the modules import the operations.
+_RARE: dict[str, Factory] = {
+    "gather": late("rax.runtime.backends.numpy.indexing", "make_gather"),
+    "scatter": late("rax.runtime.backends.numpy.indexing", "make_scatter"),
+    "iota": late("rax.runtime.backends.numpy.indexing", "make_iota"),
+    "sort": late("rax.runtime.backends.numpy.ordering", "make_sort"),
     "conv": late("rax.runtime.backends.numpy.convolution", "make_conv"),
     "sliding_windows": late("rax.runtime.backends.numpy.window", "make_sliding_windows"),
     "fold_windows": late("rax.runtime.backends.numpy.window", "make_fold_windows"),
 }
-KERNELS: dict[str, Factory] = {**ELEMENTWISE, **MOVEMENT, **REDUCTION, **CONTRACTION, **INDEXING, **ORDERING, **_WINDOW}
+KERNELS: dict[str, Factory] = {**ELEMENTWISE, **MOVEMENT, **REDUCTION, **CONTRACTION, **_RARE}
 
 
 def _always(op: Any, types: Types) -> bool:
@@ -55,11 +57,11 @@ _WITH_OUT: dict[str, Callable[[Any, Types], bool]] = {
     **dict.fromkeys(("relu", "maximum", "minimum", "pow", "where", "reshape", "concat", "pad"), _always),
     **dict.fromkeys((*_REDUCTIONS, *_POSITIONS, *_RUNNING, *_NORMALISATIONS, "matmul"), _wide),
     **dict.fromkeys(_WINDOWED, _has_kernel),
-    "gather": takes_rows,
+    "gather": late("rax.runtime.backends.numpy.indexing", "takes_rows"),
     "cast": lambda op, types: types[0].dtype.kind != "complex",
     "sigmoid": lambda op, types: types[0].ndim > 0,
     "erf": lambda op, types: types[0].dtype is float32 and types[0].ndim > 0,
-    "scatter": scatters,
+    "scatter": late("rax.runtime.backends.numpy.indexing", "scatters"),
 }
 
 # What reads operands after its first write, or in another order.
