@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from rax.ir.record import Record
 
 EXIT_CODE = 3
@@ -25,3 +27,21 @@ class Command(Record):
     profile_trace: str = ""
     progress: bool = False
     explain_cache: bool = False
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether the file may be read before anything else is done: it is to be run, and within no limits."""
+        return not (self.info or self.check or self.max_memory is not None or self.timeout is not None)
+
+
+def split_entry(text: str) -> tuple[str, str | None]:
+    """A file and the entry named behind a colon; a file that exists under the whole text is the file.
+
+    Example:
+        >>> split_entry("model.msgpack:predict")
+        ('model.msgpack', 'predict')
+    """
+    path, colon, name = text.rpartition(":")
+    if not colon or not path or not name or os.path.exists(text):
+        return text, None
+    return path, name

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from rax.cli.command import Command
+from rax.cli.command import Command, split_entry
 from rax.cli.inputs import read_inputs
 from rax.cli.results import check_lines, result_lines, terminal_width
-from rax.format.files import load
+from rax.format.files import Contents, load
 from rax.ir.errors import RaxError
 from rax.ir.late import late
 from rax.ir.program import Program
@@ -29,12 +29,13 @@ _progress = late("rax.cli.progress", "Progress")
 _write_npz = late("rax.cli.archive", "write_npz")
 
 
-def carry_out(command: Command, loaded: Callable[[], None]) -> int:
+def carry_out(command: Command, loaded: Callable[[], None], contents: Callable[[], Contents] | None = None) -> int:
     """Do what a command line asks for.
 
     Args:
         command: its words.
         loaded: called when the program is loaded and made ready, before it runs.
+        contents: gives the file where it has been read ahead.
 
     Returns:
         The exit code: 0, or 1 if a check failed.
@@ -50,7 +51,8 @@ def carry_out(command: Command, loaded: Callable[[], None]) -> int:
         if command.info or command.check:
             return _info(path, name, command) if command.info else _check(path, name, command)
         with _held_to(command.max_memory):
-            entry = Entry(load(path), name, command.backend, memory=command.memory, max_memory=command.max_memory)
+            program = load(path) if contents is None else contents().program()
+            entry = Entry(program, name, command.backend, memory=command.memory, max_memory=command.max_memory)
         given = read_inputs(command.inputs, entry.graph)
         loaded()
         with _held_to(command.max_memory):
@@ -109,19 +111,6 @@ def _refuse_what_excludes(command: Command) -> None:
         folder = os.path.dirname(written)
         if folder and not os.path.isdir(folder):
             raise RaxError(f"cannot write {written}: there is no folder {folder}")
-
-
-def split_entry(text: str) -> tuple[str, str | None]:
-    """A file and the entry named behind a colon; a file that exists under the whole text is the file.
-
-    Example:
-        >>> split_entry("model.msgpack:predict")
-        ('model.msgpack', 'predict')
-    """
-    path, colon, name = text.rpartition(":")
-    if not colon or not path or not name or os.path.exists(text):
-        return text, None
-    return path, name
 
 
 def _check(path: str, name: str | None, command: Command) -> int:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rax.cli import diff, ops, parse, save, show
-from rax.cli.run import one_line
+from rax.cli.words import one_line
 from rax.ir.errors import RaxError
 
 

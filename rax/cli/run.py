@@ -1,6 +1,7 @@
 """``rax-run``: runs an entry of a saved program, with nothing but NumPy and msgpack.
 
-Here its words are read. What carries them out, NumPy with it, is imported when they are found right.
+Here is its process. It is over sooner than the modules it imports have repaid any care for memory, so Python's
+cycle collector is held from the first of them on.
 """
 
 from __future__ import annotations
@@ -8,72 +9,15 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import NoReturn
 
-from rax.cli.command import EXIT_CODE, Command
-from rax.cli.options import Option, Wording, parse, stop
-from rax.ir.errors import RaxError, ResourceError
 from rax.ir.late import late
-from rax.runtime.amounts import parse_bytes, parse_seconds
 
-_WORDING = Wording(
-    "rax-run",
-    "rax-run FILE[:ENTRY] [name=value ...] [options]",
-    """\
-Run an entry of a saved program: on the inputs in the file, or on those given here.
+TYPE_CHECKING = False  # to checkers True by its name; typing is not imported before the collector is held
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
-  name=0.5, name=[[1,2],[3,4]]   a number or nested list; nan and inf too
-  name=@file.npy                 an array
-  name=@file.npz:key             an array of an archive; without :key the one called like the input
-  params=@weights.npz            every input params.…, by its full name or the part after the dot
-  inputs.npz                     every array of an archive, by name
-""",
-    (
-        ("FILE[:ENTRY]", "the file; by default its main entry is run"),
-        ("name=value", "inputs, in place of the file's own"),
-    ),
-    """\
-A file from others may ask for more memory or time than you want to give:
-
-  --max-memory 512MiB   An entry for which the plan says that it holds more at once is refused before anything
-                        is allocated. Counted is what a run makes: results, loops included; not the file and
-                        the inputs. On Linux the process is held to it too, and 128 MiB for itself.
-  --memory 400MiB       A run is to hold no more: what it would keep is computed again. Refused if that cannot be.
-  --timeout 10          In seconds, or 500ms, 2min, 1h: for loading, compiling and running together. The outputs
-                        are written, whole, when that is over.
-
-What planning a large entry finds out is kept in RAX_CACHE_DIR, by default the user's folder for caches; set it to
-nothing to keep nothing. No entry can change a result: --explain-cache says what became of each.
-
-Exit codes: 0; 1 if a check failed; 2 if the command could not be carried out; 3 if it is over one of these limits.
-""",
-)
-
-
-def _count(text: str) -> int:
-    if not text.removeprefix("-").isdecimal():
-        raise ValueError(f"{text!r} is no whole number")
-    return int(text)
-
-
-_OPTIONS = (
-    Option("--info", "say what the file holds, and run nothing"),
-    Option("--check", "compare with the outputs the file says are due, no more"),
-    Option("--steps", "run N times, feeding state outputs back into inputs", "N", _count),
-    Option("--output", "write every output to an archive", "OUT.npz", short="-o"),
-    Option("--backend", "what computes: numpy or reference", "BACKEND"),
-    Option("--memory", "compute values again instead of keeping them, to hold no more", "SIZE", parse_bytes),
-    Option("--max-memory", "the most memory a run may hold at once", "SIZE", parse_bytes),
-    Option("--timeout", "the most time the command may take", "TIME", parse_seconds),
-    Option("--profile", "run several times, and show where the time goes"),
-    Option("--profile-trace", "the same, and write a trace that Perfetto shows", "OUT.json"),
-    Option("--progress", "show a progress bar though this is no terminal"),
-    Option("--explain-cache", "say of each plan whether it was kept from before, and why not"),
-)
-
-
-_carry_out = late("rax.cli.commands", "carry_out")
+_obey = late("rax.cli.words", "obey")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,66 +25,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args:
         arguments: the words after the program's name. By default those of this process, which is then this
-            command's own: Python's cycle collector is held until the program is loaded, and the process
-            ends here.
+            command's own: the cycle collector is held until the program is loaded, and the process ends here.
 
     Returns:
         The exit code: 0, 1 if a check failed, 2 if the command could not be carried out, 3 if it was
         refused or stopped for its memory or time.
     """
-    plain, found = parse(_WORDING, _OPTIONS, sys.argv[1:] if arguments is None else arguments)
-    if not plain:
-        stop(_WORDING, "no file is given: write rax-run FILE[:ENTRY]")
-    command = Command(plain[0], tuple(plain[1:]), **found)
-    if arguments is None:
-        gc.disable()
-        _leave(_carried_out(command, gc.enable))
-    return _carried_out(command, lambda: None)
+    if arguments is not None:
+        return _obey(arguments, lambda: None)
+    gc.disable()
+    return _leave(_obey(sys.argv[1:], _collect))
+
+
+def _collect() -> None:
+    """Let cycles be looked for again, in what is made from now on: NumPy and rax themselves leave none."""
+    gc.freeze()
+    gc.enable()
 
 
 def _leave(code: int) -> NoReturn:
     """End the process: to take it apart, object by object, takes as long as to load and run a small model."""
     os._exit(code)
-
-
-def _carried_out(command: Command, loaded: Callable[[], None]) -> int:
-    try:
-        code: int = _carry_out(command, loaded)
-        sys.stdout.flush()
-    except ResourceError as error:
-        return _fail(one_line(error), EXIT_CODE)
-    except RaxError as error:
-        return _fail(one_line(error))
-    except MemoryError:
-        return _fail("there is not enough memory: allow more with --max-memory", EXIT_CODE)
-    except BrokenPipeError:
-        # The reader has left; without this Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        return _fail(f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error))
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
-    return code
-
-
-def _fail(message: str, code: int = 2) -> int:
-    print(f"rax-run: {message}", file=sys.stderr)
-    return code
-
-
-def one_line(error: RaxError) -> str:
-    """An error without line breaks.
-
-    Example:
-        >>> one_line(RaxError("x has shape [3]", where="node 2", fix="give [4]"))
-        'x has shape [3] (node 2): give [4]'
-    """
-    code = getattr(error, "code", "")
-    where = f" ({'; '.join(error.where.split(chr(10)))})" if error.where else ""
-    source = f" at {error.source}" if error.source else ""
-    text = f"{f'[{code}] ' if code else ''}{error.what}{where}{source}{f': {error.fix}' if error.fix else ''}"
-    return " ".join(text.split())
 
 
 if __name__ == "__main__":

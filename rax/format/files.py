@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rax.format.decode import Registry, build_program
 from rax.format.header import Segments
 from rax.format.limits import bounded_work
@@ -47,26 +49,52 @@ def load(path: PathLike, *, registry: Registry | None = None, verify: bool | Non
         ...     load(f"{folder}/double.msgpack")["main"]([1.0, 2.0])
         array([2., 4.], dtype=float32)
     """
-    known = services.get("registry")() if registry is None else registry
-    with paused():
-        opened = open_file(path, READ_BYTES)
-        others = opened.others()
-        rows = opened.header.tensors
-        stored: dict[tuple[int | None, Segments], Stored] = {}
-        for row in rows:
-            if row.inline is None and (row.file, row.segments) not in stored:
-                view = opened.view if row.file is None else others[row.file]
-                stored[row.file, row.segments] = Stored(view, row.segments)
-        small = len(opened.view) <= READ_BYTES
+    return Contents(path).program(registry=registry, verify=verify)
 
-        def read(number: int) -> Literal:
-            row = rows[number]
-            check = row.file is None and small if verify is None else verify
-            return read_tensor(row, stored.get((row.file, row.segments)), f"tensors[{number}]", check=check)
 
-        def work(number: int) -> int:  # bytes that are only mapped are none
-            return sum(nbytes for _, nbytes in rows[number].segments) if verify else 0
+class Contents:
+    """A file of which the layout and header are checked, and nothing is built yet.
 
-        literals = spread(read, range(len(rows)), work)
-        with bounded_work(opened.header_bytes):
-            return build_program(opened.header, literals, known)
+    Args:
+        path: the file.
+
+    Raises:
+        FormatError: the file is damaged, hostile, newer than this rax, or no rax file.
+        OSError: the file cannot be read.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        with paused():
+            self._opened = open_file(path, READ_BYTES)
+        self._small = len(self._opened.view) <= READ_BYTES
+        self._stored: dict[tuple[int | None, Segments], Stored] = {}
+        self._keep([self._opened.view], own=True)
+
+    def _keep(self, views: Sequence[memoryview], *, own: bool) -> None:
+        for row in self._opened.header.tensors:
+            if row.inline is None and (row.file is None) == own and (row.file, row.segments) not in self._stored:
+                self._stored[row.file, row.segments] = Stored(views[row.file or 0], row.segments)
+
+    def hash(self) -> None:
+        """Compute now the digests that are compared by default when the program is built."""
+        for stored in self._stored.values() if self._small else ():
+            _ = stored.digest
+
+    def program(self, *, registry: Registry | None = None, verify: bool | None = None) -> Program:
+        """The program; see :func:`load`."""
+        known = services.get("registry")() if registry is None else registry
+        with paused():
+            rows = self._opened.header.tensors
+            self._keep(self._opened.others(), own=False)
+
+            def read(number: int) -> Literal:
+                row = rows[number]
+                check = row.file is None and self._small if verify is None else verify
+                return read_tensor(row, self._stored.get((row.file, row.segments)), f"tensors[{number}]", check=check)
+
+            def work(number: int) -> int:  # bytes that are only mapped are none
+                return sum(nbytes for _, nbytes in rows[number].segments) if verify else 0
+
+            literals = spread(read, range(len(rows)), work)
+            with bounded_work(self._opened.header_bytes):
+                return build_program(self._opened.header, literals, known)

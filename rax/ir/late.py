@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import Any
+
+TYPE_CHECKING = False  # to checkers True by its name: what starts a process imports this first, and typing takes long
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 def late(module: str, name: str) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 
 
@@ -26,7 +25,7 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         """Find the fields of the class, behind those above it."""
-        own = [name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
+        own = [name for name, hint in cls.__annotations__.items() if "ClassVar" not in str(hint)]
         cls._names = tuple(dict.fromkeys((*cls._names, *own)))
         cls._required = tuple([name for name in cls._names if not hasattr(cls, name)])
 

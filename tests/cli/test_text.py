@@ -7,11 +7,11 @@ import io
 import numpy as np
 import pytest
 
-from rax.cli.commands import split_entry
+from rax.cli.command import split_entry
 from rax.cli.pictures import as_images, draw_panel
 from rax.cli.progress import Progress, duration
 from rax.cli.results import result_lines
-from rax.cli.run import one_line
+from rax.cli.words import one_line
 from rax.ir.errors import BindingError, FormatError
 
 
