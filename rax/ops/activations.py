@@ -82,23 +82,6 @@ class Gelu(Activation):
     def expand(self, *operands: Value) -> Value:
         return self._with_slope(operands[0])[0]
 
-    def push_forward(
-        self,
-        transforms: Transforms,
-        primals: tuple[Value, ...],
-        tangents: tuple[Derivative, ...],
-        outputs: tuple[Value, ...],
-    ) -> tuple[Derivative, ...]:
-        """The tangent times the slope."""
-        del outputs
-        return self.linearize(transforms, primals, tangents)[1]
-
-    def forward(
-        self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
-    ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
-        """The function and the tangent times the slope."""
-        return self.linearize(transforms, primals, tangents)
-
     def linearize(
         self, transforms: Transforms, primals: tuple[Value, ...], tangents: tuple[Derivative, ...]
     ) -> tuple[tuple[Value, ...], tuple[Derivative, ...]]:
@@ -109,6 +92,8 @@ class Gelu(Activation):
             return (self(*primals),), (None,)
         result, slope = self._with_slope(primals[0])
         return (result,), (multiply(tangent, slope),)
+
+    forward = linearize
 
     def _with_slope(self, x: Value) -> tuple[Value, Value]:
         """The function and its derivative.

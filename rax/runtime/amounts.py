@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+Unit = TypeVar("Unit", int, float)
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _BYTES = {
@@ -40,11 +44,12 @@ def parse_bytes(text: str) -> int:
         >>> parse_bytes("512MiB"), parse_bytes("1.5 GB"), parse_bytes("4096")
         (536870912, 1500000000, 4096)
     """
-    digits, unit = _split(text)
-    whole, _, part = digits.partition(".")
-    if not _is_number(digits) or unit not in _BYTES:
+    found = _parsed(text, _BYTES)
+    if found is None:
         raise ValueError(f"{text!r} is no amount of memory: write 512MiB, 2GB or a number of bytes")
-    return int(whole or "0") * _BYTES[unit] + int(part or "0") * _BYTES[unit] // 10 ** len(part)
+    digits, unit = found
+    whole, _, part = digits.partition(".")
+    return int(whole or "0") * unit + int(part or "0") * unit // 10 ** len(part)
 
 
 def parse_seconds(text: str) -> float:
@@ -57,21 +62,19 @@ def parse_seconds(text: str) -> float:
         >>> parse_seconds("10"), parse_seconds("500ms"), parse_seconds("2min")
         (10.0, 0.5, 120.0)
     """
-    digits, unit = _split(text)
-    seconds = float(digits) * _SECONDS[unit] if _is_number(digits) and unit in _SECONDS else math.nan
+    found = _parsed(text, _SECONDS)
+    seconds = float(found[0]) * found[1] if found is not None else math.nan
     if not 0 < seconds <= MOST_SECONDS:
         raise ValueError(f"{text!r} is no length of time: write 10, 500ms or 2min")
     return seconds
 
 
-def _split(text: str) -> tuple[str, str]:
-    """What stands before the letters at the end, and those, small."""
+def _parsed(text: str, units: Mapping[str, Unit]) -> tuple[str, Unit] | None:
+    """The digits, with at most a point before the last, and what the unit behind them is; None of anything else."""
     text = text.strip()
     digits = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    return digits.rstrip(), text[len(digits) :].lower()
-
-
-def _is_number(text: str) -> bool:
-    """Whether it is digits, with at most a point before the last of them."""
-    whole, point, part = text.partition(".")
-    return f"{whole}{part}".isdecimal() and text.isascii() and (not point or bool(part))
+    unit = units.get(text[len(digits) :].lower())
+    digits = digits.rstrip()
+    whole, point, part = digits.partition(".")
+    is_number = f"{whole}{part}".isdecimal() and digits.isascii() and (not point or bool(part))
+    return (digits, unit) if is_number and unit is not None else None

@@ -32,7 +32,13 @@ def trace_events(events: Sequence[Event], left_out: int) -> dict[str, Any]:
         rows += _scopes(sorted(frame, key=lambda event: event.start))
     rows += [_step(event) for event in events]
     rows += [
-        {"name": "planned bytes", "ph": "C", "ts": _micro(event.start), **_WHERE, "args": {"held": event.tally.held}}
+        {
+            "name": "planned bytes",
+            "ph": "C",
+            "ts": _micro(event.start),
+            **_WHERE,
+            "args": {"held": event.tally.step.held},
+        }
         for event in events
     ]
     # Of two that start at once the longer is around the other.
@@ -41,21 +47,21 @@ def trace_events(events: Sequence[Event], left_out: int) -> dict[str, Any]:
 
 
 def _step(event: Event) -> dict[str, Any]:
-    tally = event.tally
+    tally, step = event.tally, event.tally.step
     args = {
-        "step": ".".join(map(str, tally.place)),
-        "how": tally.how,
-        "operands": [str(type) for type in tally.operands],
-        "results": [str(type) for type in tally.results],
+        "step": ".".join(map(str, step.place)),
+        "how": step.how,
+        "operands": [str(type) for type in step.operands],
+        "results": [str(type) for type in step.results],
         "bytes": tally.bytes,
         "flops": tally.flops,
-        "held": tally.held,
-        "scope": "/".join(tally.origin.scope),
-        "source": tally.origin.source,
+        "held": step.held,
+        "scope": "/".join(step.origin.scope),
+        "source": step.origin.source,
     }
-    if tally.members:
-        args["members"] = list(tally.members)
-    name = f"group of {len(tally.members)}" if tally.members else tally.name
+    if step.members:
+        args["members"] = list(step.members)
+    name = f"group of {len(step.members)}" if step.members else step.name
     return _complete(name, "step", event.start, event.stop, args)
 
 
@@ -80,7 +86,7 @@ def _scopes(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 def _scope(event: Event) -> tuple[str, ...]:
     """The scopes of a step within those of the loop it is in, which are open already."""
-    scope, outer = event.tally.origin.scope, event.tally.outer
+    scope, outer = event.tally.step.origin.scope, event.tally.outer
     return scope[len(outer) :] if scope[: len(outer)] == outer else scope
 
 

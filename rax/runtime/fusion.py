@@ -228,17 +228,15 @@ class Program(Record):
         return total
 
 
-def make_program(
-    entries: Sequence[Entry],
-    operands: Sequence[int],
-    results: Sequence[int],
-    types: Sequence[TensorType],
-    blocking: Blocking,
-    over: int | None,
-) -> Program:
-    """Give every value of a group a slot: first come the operands, then the results, then scratch.
+_Slot = tuple[int, bool]
+_Pool = tuple[DType, bool]
 
-    The one result of a group that its last step makes lends its slot to what comes before it.
+
+class Slots:
+    """Gives every value of a group a slot: first come the operands, then the results, then scratch.
+
+    Slots are handed out and taken back, each a number and whether it has one element for each row. The one
+    result of a group that its last step makes lends its slot to what comes before it.
 
     Args:
         entries: what is done, in order.
@@ -248,25 +246,6 @@ def make_program(
         blocking: the group's.
         over: the operand that the result is written over, if any.
     """
-    maker = _Slots(entries, operands, results, types, blocking, over)
-    slots = [maker.assign(place, entry) for place, entry in enumerate(entries)]
-    shift, wide = len(operands) + len(results), len(maker.registers)
-    rows = [(tuple([_slot(each, shift, wide) for each in ins]), _slot(out, shift, wide)) for ins, out in slots]
-    return Program([*entries], rows, maker.registers, maker.thin, max([entry.allocates for entry in entries]))
-
-
-def _slot(slot: tuple[int, bool], shift: int, wide: int) -> int:
-    """The number of a slot: of an operand or result as it is, of scratch after those."""
-    number, is_thin = slot
-    return number if number < shift or not is_thin else number + wide
-
-
-_Slot = tuple[int, bool]
-_Pool = tuple[DType, bool]
-
-
-class _Slots:
-    """Hands out slots, each a number and whether it has one element for each row, and takes them back."""
 
     def __init__(
         self,
@@ -277,6 +256,7 @@ class _Slots:
         blocking: Blocking,
         over: int | None,
     ) -> None:
+        self._entries = entries
         self._types = types
         self._blocking = blocking
         self._over = over
@@ -289,12 +269,24 @@ class _Slots:
         for place, entry in enumerate(entries):
             self._last.update(dict.fromkeys([self._root(value) for value in entry.operands], place))
         self._free: dict[_Pool, list[_Slot]] = {}
-        self.registers: list[DType] = []
-        self.thin: list[DType] = []
+        self._registers: list[DType] = []
+        self._thin: list[DType] = []
         ends = len(results) == 1 and entries[-1].result == results[0]
         self._lends = results[0] if ends and blocking.forms[results[0]] is not Form.SUMMED else None
         if self._lends is not None and over is None:
             self._release(self._lends)
+
+    def program(self) -> Program:
+        """What is done to each block."""
+        slots = [self._assign(place, entry) for place, entry in enumerate(self._entries)]
+        rows = [(tuple([self._number(each) for each in ins]), self._number(out)) for ins, out in slots]
+        own = max([entry.allocates for entry in self._entries])
+        return Program([*self._entries], rows, self._registers, self._thin, own)
+
+    def _number(self, slot: _Slot) -> int:
+        """That of operands and results as it is; thin scratch follows the other."""
+        number, is_thin = slot
+        return number + len(self._registers) if is_thin and number >= self._outside else number
 
     def _root(self, value: int) -> int:
         return self._blocking.aliases.get(value, value)
@@ -308,7 +300,7 @@ class _Slots:
     def _release(self, value: int) -> None:
         self._free.setdefault(self._pool(value), []).append(self._slots[value])
 
-    def assign(self, place: int, entry: Entry) -> tuple[tuple[_Slot, ...], _Slot]:
+    def _assign(self, place: int, entry: Entry) -> tuple[tuple[_Slot, ...], _Slot]:
         """The slots that an entry reads and writes."""
         read = [self._root(value) for value in entry.operands]
         ins = tuple([self._slots[value] for value in read])
@@ -334,6 +326,6 @@ class _Slots:
         if vacant:
             return vacant.pop()
         dtype, thin = pool
-        registers = self.thin if thin else self.registers
+        registers = self._thin if thin else self._registers
         registers.append(dtype)
         return self._outside + len(registers) - 1, thin

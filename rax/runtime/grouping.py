@@ -189,9 +189,8 @@ def group_program(step: Step, types: Sequence[TensorType], able: Sequence[bool])
     """What a group does to each block; ``able`` says which members can write their result over an operand."""
     blocking = step.blocking
     assert blocking is not None
-    return fusion.make_program(
-        _entries(step, types, able, blocking), step.operands, step.results, types, blocking, step.over
-    )
+    entries = _entries(step, types, able, blocking)
+    return fusion.Slots(entries, step.operands, step.results, types, blocking, step.over).program()
 
 
 def group_scratch(step: Step, types: Sequence[TensorType], able: Sequence[bool]) -> int:

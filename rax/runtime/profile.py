@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from rax.ir.errors import RaxError
-from rax.ir.trail import Origin
-from rax.ir.types import TensorType
 from rax.ops.arrays import Array
 from rax.runtime.amounts import amount
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.chrome_trace import trace_events
 from rax.runtime.deadline import time_limit
 from rax.runtime.plan import Plan
-from rax.runtime.recorder import Event, Recorder, Tally
+from rax.runtime.recorder import Event, Recorder, StepInfo, Tally
 
 SHOWN = 40
 _COLUMNS = f"{'time':>10} {'share':>6} {'times':>7} {'each':>10} {'GFLOP/s':>8} {'GB/s':>7}"
@@ -59,31 +57,13 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class StepProfile:
-    """One step of the plan, or of the plan of a graph that a loop or choice runs.
+class StepProfile(StepInfo):
+    """A step, and what it took.
 
     Attributes:
-        place: its number in the schedule, after those of the loops it is in and of their graphs.
-        loops: the names of the loops and choices it is in.
-        name: the operation's, or those of a group that runs as one.
-        how: ``"kernel"``, ``"reference"``, ``"group"``, or ``"graphs"`` of a loop or choice.
-        operands: their types.
-        results: their types.
-        origin: the scopes it was written in, and the line.
-        members: of a group, the names of its operations.
-        held: the bytes that a run holds meanwhile, as planned.
         figures: of all the times it ran in one run; of a loop without the steps in it.
     """
 
-    place: tuple[int, ...]
-    loops: tuple[str, ...]
-    name: str
-    how: str
-    operands: tuple[TensorType, ...]
-    results: tuple[TensorType, ...]
-    origin: Origin
-    members: tuple[str, ...]
-    held: int
     figures: Figures
 
     @property
@@ -255,7 +235,7 @@ def profile(
         walls.append(recorder.wall)
         if recorder.wall == min(walls):
             events, left_out = recorder.events, recorder.left_out
-    steps = [_step(tally) for tally in sorted(recorder.tallies, key=lambda tally: tally.place)]
+    steps = [_step(tally) for tally in sorted(recorder.tallies, key=lambda tally: tally.step.place)]
     return Profile(
         results, runs, statistics.median(calls), statistics.median(walls), plan.peak_bytes, tuple(steps),
         tuple(events), left_out,
@@ -265,7 +245,4 @@ def profile(
 def _step(tally: Tally) -> StepProfile:
     count, seconds = tally.count, statistics.median(tally.seconds)
     figures = Figures(seconds, count, count * tally.flops, count * tally.bytes)
-    return StepProfile(
-        tally.place, tally.loops, tally.name, tally.how, tally.operands, tally.results, tally.origin, tally.members,
-        tally.held, figures,
-    )  # fmt: skip
+    return StepProfile(**vars(tally.step), figures=figures)

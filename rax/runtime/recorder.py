@@ -29,25 +29,20 @@ MOST_EVENTS = 200_000
 """Of more steps that run in one run, as loops may have, no times are kept but the totals."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """One step of a plan, and the time it took.
+@dataclass(frozen=True)
+class StepInfo:
+    """One step of the plan, or of the plan of a graph that a loop or choice runs, as it is planned.
 
     Attributes:
         place: its number in the schedule, after those of the loops it is in and of their graphs.
         loops: the names of the loops and choices it is in.
-        name: the operation's, or those of a group.
-        how: ``"kernel"``, ``"reference"``, ``"group"``, or ``"graphs"`` of one that runs graphs.
+        name: the operation's, or those of a group that runs as one.
+        how: ``"kernel"``, ``"reference"``, ``"group"``, or ``"graphs"`` of a loop or choice.
         operands: their types.
         results: their types.
-        origin: where the user wrote it.
-        outer: the scopes of the loop it is in.
-        members: of a group, what its steps are.
-        bytes: those it reads and writes each time.
-        flops: the operations on numbers it takes each time; see :mod:`rax.runtime.flops`.
+        origin: the scopes it was written in, and the line.
+        members: of a group, the names of its operations.
         held: the bytes that a run holds meanwhile, as planned.
-        count: how often it has run in this run.
-        seconds: for each run what it took in all, without the steps it runs.
     """
 
     place: tuple[int, ...]
@@ -57,11 +52,27 @@ class Tally:
     operands: tuple[TensorType, ...]
     results: tuple[TensorType, ...]
     origin: Origin
-    outer: tuple[str, ...] = ()
-    members: tuple[str, ...] = ()
+    members: tuple[str, ...]
+    held: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """One step of a plan, and the time it took.
+
+    Attributes:
+        step: which it is.
+        outer: the scopes of the loop it is in.
+        bytes: those it reads and writes each time.
+        flops: the operations on numbers it takes each time; see :mod:`rax.runtime.flops`.
+        count: how often it has run in this run.
+        seconds: for each run what it took in all, without the steps it runs.
+    """
+
+    step: StepInfo
+    outer: tuple[str, ...]
     bytes: int = 0
     flops: int = 0
-    held: int = 0
     count: int = 0
     seconds: list[float] = field(default_factory=list[float])
 
@@ -133,12 +144,9 @@ class Recorder:
             dying[index] += [value for value in step.results if plan.last_reads[value] < 0]
         live = [base + held.__index__() for held in plan.live_bytes()]
         rows = [
-            (step, *self._row(plan, step, (*place, index), loops, live[index]), dying[index])
+            (step, *self._row(plan, step, (*place, index), loops, outer, live[index]), dying[index])
             for index, step in enumerate(plan.steps)
         ]
-        for _, _, tally, _ in rows:
-            if tally is not None:
-                tally.outer = outer
 
         def run(arrays: list[Array]) -> list[Array]:
             frame, self._frames = self._frames, self._frames + 1
@@ -178,27 +186,27 @@ class Recorder:
         return found
 
     def _row(
-        self, plan: Plan, step: Step, place: tuple[int, ...], loops: tuple[str, ...], held: int
+        self, plan: Plan, step: Step, place: tuple[int, ...], loops: tuple[str, ...], outer: tuple[str, ...], held: int
     ) -> tuple[Any, Tally | None]:
         """What computes a step, and its tally; None of a view."""
         if step.view:
             return self._backend.kernel(step, plan.types), None
         operands, results = (tuple([plan.types[each] for each in side]) for side in (step.operands, step.results))
+        members = tuple([str(member.op.name) for member in step.members])
+        how = "graphs" if step.nested else "group" if members else self._backend.coverage(type(step.op))
+        info = StepInfo(place, loops, step.name, how, operands, results, _origin(step), members, held)
         if step.nested:
             outside = held - max([nested.peak_bytes for nested in step.nested])
             runs = [
                 self._runner(nested, (*place, index), (*loops, step.name), step.origin.scope, outside)
                 for index, nested in enumerate(step.nested)
             ]
-            tally = Tally(place, loops, step.name, "graphs", operands, results, step.origin, held=held)
-            kernel = _evaluating(step, runs)
+            kernel, tally = _evaluating(step, runs), Tally(info, outer)
         else:
-            how = "group" if step.members else self._backend.coverage(type(step.op))
-            tally = Tally(place, loops, step.name, how, operands, results, _origin(step), held=held)
-            tally.members = tuple([str(member.op.name) for member in step.members])
-            tally.bytes = _moved(plan, step)
-            tally.flops = sum([_flops(plan, each) for each in step.members or (step,)])
             kernel = self._backend.kernel(step, plan.types)
+            tally = Tally(
+                info, outer, _moved(plan, step), sum([_flops(plan, each) for each in step.members or (step,)])
+            )
         self.tallies.append(tally)
         return kernel, tally
 
