@@ -291,9 +291,9 @@ def test_ten_thousand_nodes_take_a_second_and_time_grows_with_length() -> None:
     taken: list[float] = []
     for length in (10_000, 40_000):
         text = print_program(Program({"main": chain(length)}))
-        start = time.perf_counter()
+        start = time.process_time()
         parse(text)
-        taken.append(time.perf_counter() - start)
+        taken.append(time.process_time() - start)
     assert taken[0] < 1.5
     assert taken[1] < 8 * taken[0]
 
@@ -322,7 +322,7 @@ def test_ten_thousand_nodes_take_a_second_and_time_grows_with_length() -> None:
     ids=lambda text: text[:45],
 )  # fmt: skip
 def test_a_hostile_text_is_refused_quickly(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(rax.ParseError):
         parse(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

@@ -26,7 +26,7 @@ from rax.ops.arrays import Array
 from rax.runtime.arena import ALIGNMENT, Life, aligned, place
 from rax.runtime.backends.numpy import instances
 from rax.runtime.backends.numpy.instances import free_idle
-from rax.runtime.executable import compile
+from rax.runtime.executable import KEPT_PROGRAMS, compile
 from tests.ops import laws
 
 
@@ -194,14 +194,63 @@ def test_what_is_idle_is_bounded_and_the_oldest_goes_first(monkeypatch: pytest.M
 
 
 def test_arguments_are_not_kept_alive_and_an_arena_dies_with_its_plan() -> None:
-    exe = compile(rax.trace(lambda x: rnp.sum(rnp.exp(x.T[1:]) @ x), rax.spec((200, 300))))
     free_idle()
-    x = normal(200, 300)
+    exe = compile(rax.trace(lambda x: rnp.sum(rnp.flip(rnp.exp(x)) * rnp.cos(x)), rax.spec((1500, 1000))))
+    x = normal(1500, 1000)
+    tracemalloc.start()
     exe(x)
     died = weakref.ref(x)
     del x
     gc.collect()
     assert died() is None
+    arena = exe.plan.arena.nbytes  # pyright: ignore[reportOptionalMemberAccess]
+    before, _ = tracemalloc.get_traced_memory()
+    assert before > arena > 5_000_000
+    del exe
+    for k in range(KEPT_PROGRAMS):  # until no table has it
+        compile(rax.trace(lambda x, k=k: x + k, rax.spec(())))
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after < before - arena / 2
+
+
+def test_what_is_idle_is_bounded_among_threads_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four threads call eight plans, so that arenas are taken, given and freed for others all the time."""
+    free_idle()
+    exes = [
+        compile(rax.trace(lambda x, k=k: rnp.sum(rnp.flip(rnp.exp(x)) * (rnp.cos(x) + k)), rax.spec((90 + 7 * k, 300))))
+        for k in range(8)
+    ]
+    arguments = [normal(90 + 7 * k, 300) for k in range(8)]
+    due = [exe(x) for exe, x in zip(exes, arguments, strict=True)]
+    needed = [exe.plan.arena.nbytes for exe in exes]  # pyright: ignore[reportOptionalMemberAccess]
+    limit = sum(needed) // 3
+    monkeypatch.setattr(instances, "IDLE_BYTES", limit)
+    free_idle()
+    tracemalloc.start()
+    wrong: list[str] = []
+
+    def run(seed: int) -> None:
+        for k in np.random.default_rng(seed).integers(0, 8, 200):
+            if exes[k](arguments[k]) != due[k]:
+                wrong.append(f"the result of {k}")
+            if instances.idle_bytes() > limit:
+                wrong.append(f"{instances.idle_bytes()} bytes are idle")
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    held, idle = tracemalloc.get_traced_memory()[0], instances.idle_bytes()
+    free_idle()
+    freed = held - tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert min(needed) <= idle <= limit
+    assert idle <= freed <= 1.02 * idle + 50_000  # with the views
+    assert instances.idle_bytes() == 0
 
 
 def test_an_arena_is_used_again_after_a_failure() -> None:

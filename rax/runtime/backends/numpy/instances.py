@@ -44,12 +44,18 @@ class _Ledger:
 
     def __init__(self) -> None:
         self._rows: OrderedDict[int, tuple[weakref.ref[Instances], weakref.ref[_Instance], int]] = OrderedDict()
-        self.nbytes = 0
+        self._nbytes = 0
         self.begin()
 
     def begin(self) -> None:
         """A forked process must not wait for a lock that a thread of its parent's holds."""
         self._lock = threading.RLock()
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes they take, when none of them is just being taken or given back."""
+        with self._lock:
+            return self._nbytes
 
     def remove(self, instance: _Instance) -> None:
         """It is in use."""
@@ -58,7 +64,7 @@ class _Ledger:
 
     def _drop(self, key: int) -> None:
         row = self._rows.pop(key, None)
-        self.nbytes -= row[2] if row is not None else 0
+        self._nbytes -= row[2] if row is not None else 0
 
     def add(self, owner: Instances, instance: _Instance) -> None:
         """It is idle; others are freed for it if there are too many bytes."""
@@ -67,12 +73,12 @@ class _Ledger:
         with self._lock:
             self._drop(id(instance))  # of one that died with its plan
             self._rows[id(instance)] = weakref.ref(owner), weakref.ref(instance), owner.nbytes
-            self.nbytes += owner.nbytes
+            self._nbytes += owner.nbytes
             owner.idle.append(instance)
-            if self.nbytes > IDLE_BYTES:
+            if self._nbytes > IDLE_BYTES:
                 for key in [key for key, (_, each, _) in self._rows.items() if each() is None]:
                     self._drop(key)
-            while self.nbytes > IDLE_BYTES:
+            while self._nbytes > IDLE_BYTES:
                 self._free(next(iter(self._rows)))
 
     def _free(self, key: int) -> None:
