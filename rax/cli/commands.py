@@ -52,7 +52,10 @@ def carry_out(command: Command, loaded: Callable[[], None], contents: Callable[[
             return _info(path, name, command) if command.info else _check(path, name, command)
         with _held_to(command.max_memory):
             program = load(path) if contents is None else contents().program()
-            entry = Entry(program, name, command.backend, memory=command.memory, max_memory=command.max_memory)
+            entry = Entry(
+                program, name, command.backend, memory=command.memory, max_memory=command.max_memory,
+                in_place=command.steps is not None,
+            )  # fmt: skip
         given = read_inputs(command.inputs, entry.graph)
         loaded()
         with _held_to(command.max_memory):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from rax.ir.errors import RaxError
 from rax.ir.graph import Graph
@@ -32,12 +33,14 @@ def donated_inputs(graph: Graph, donate: Donate) -> tuple[int, ...]:
         >>> donated_inputs(Graph([x, y], [x]), "y"), donated_inputs(Graph([x, y], [x]), [-1, 0])
         ((1,), (0, 1))
     """
-    places: dict[int | str, Sequence[int]] = {name: [place] for place, name in enumerate(graph.input_names)}
+    inputs = {name: [place] for place, name in enumerate(graph.input_names)}
+    places: dict[int | str, Sequence[int]] = {}
     count, begin = len(graph.in_tree.children), 0
     for position, (name, child) in enumerate(zip(graph.in_tree.keys, graph.in_tree.children, strict=True)):
         end = begin + len(paths(child))
         places[position] = places[position - count] = places[str(name)] = range(begin, end)
         begin = end
+    places.update(inputs)  # whose names no two share
     found: set[int] = set()
     for each in [donate] if isinstance(donate, (int, str)) else donate:
         if isinstance(each, bool) or each not in places:
@@ -58,7 +61,20 @@ def ready_to_write(arrays: list[Array], donated: Sequence[int]) -> None:
             arrays[place] = np.array(arrays[place], order="C")
     if len({id(array) for array in arrays}) == len(arrays) and all(array.base is None for array in arrays):
         return
+    shared = _overlapping(arrays)
     for place in donated:
-        mine = arrays[place]
-        if any(index != place and np.may_share_memory(mine, other) for index, other in enumerate(arrays)):
-            arrays[place] = mine.copy()
+        if place in shared:
+            arrays[place] = arrays[place].copy()
+
+
+def _overlapping(arrays: Sequence[Array]) -> set[int]:
+    """The positions of arrays that lie within bounds in memory which overlap those of another."""
+    spans = sorted([(*byte_bounds(array), place) for place, array in enumerate(arrays) if array.size])
+    found: set[int] = set()
+    reach, furthest = 0, -1
+    for start, stop, place in spans:
+        if start < reach:
+            found |= {place, furthest}
+        if stop > reach:
+            reach, furthest = stop, place
+    return found

@@ -56,6 +56,8 @@ class Entry:
         memory: the bytes a run is to hold at once, computing again what it would keep; see :func:`rax.compile`.
         max_memory: the most bytes a run may hold at once; see there.
         timeout: the most seconds a run may take; see there.
+        in_place: whether each of several steps writes new state over the old; an output that is state is then
+            good until the next step. What is given is never written over.
 
     Raises:
         RaxError: there is no such entry.
@@ -76,6 +78,7 @@ class Entry:
         memory: int | None = None,
         max_memory: int | None = None,
         timeout: float | None = None,
+        in_place: bool = False,
     ) -> None:
         chosen = program.main if name is None else name
         if chosen is None or chosen not in program:
@@ -86,7 +89,10 @@ class Entry:
         self.example = program.examples.get(chosen, Example())
         self.states = self.graph.states
         self._defaults = program.defaults
-        self._executable = compile(self.graph, backend, memory=memory, max_memory=max_memory, timeout=timeout)
+        self._executable = compile(
+            self.graph, backend, memory=memory, max_memory=max_memory, timeout=timeout,
+            donate=tuple(self.states) if in_place else (),
+        )  # fmt: skip
 
     def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What each input is: given, else from the example, else a default; those without are left out."""
@@ -132,6 +138,8 @@ class Entry:
                 fix="an output is state if an input has its name and type",
             )
         arrays = self._executable.bind_named(self.inputs(given))
+        for place in self._executable.donated:
+            arrays[place] = arrays[place].copy()
         for _ in range(count):
             results = self._guarded(lambda: self._executable.run(arrays), given)
             yield dict(zip(self.graph.output_names, results, strict=True))
