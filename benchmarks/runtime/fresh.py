@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.runtime import transformer
 from benchmarks.runtime.peers import library
 from benchmarks.runtime.timing import Pace, Spread, spread
-from benchmarks.runtime.work import Work, check_agreement
+from benchmarks.runtime.work import Contestant, Work, check_agreement
 from rax.runtime.backends.numpy.instances import free_idle
 
 ROOT = Path(__file__).parent.parent.parent
@@ -82,12 +82,18 @@ def measure(name: str, quick: bool, file: Path) -> dict[str, float]:
     figures |= {"first": time.perf_counter() - start, "first, cpu": time.process_time() - worked}
     np.savez(file, *contestant.arrays(result))
     del result
+    return figures | held(contestant)
+
+
+def held(contestant: Contestant) -> dict[str, float]:
+    """The bytes that one more run holds: for the kernel, on Linux; as planned and as traced, if there is a plan."""
+    figures: dict[str, float] = {}
     base = _settled()
     if base is not None:
         contestant.run()
         figures["peak"] = _status("VmHWM") - base
-    if name == "rax":
-        figures["planned"] = work.executable().plan.peak_bytes
+    if contestant.planned is not None:
+        figures["planned"] = contestant.planned
         free_idle()
         gc.collect()
         tracemalloc.start()

@@ -37,6 +37,8 @@ def amount(number: float, unit: str) -> str:
 
 def verdict(row: Row, figures: Figures) -> tuple[str, str]:
     """The ratio to the reference, and what it means."""
+    if not row.references:
+        return "", ""
     there = [name for name in row.references if name in figures]
     if "rax" not in figures or not there:
         return "", f"not compared: {' and '.join(row.references)} not measured"
@@ -56,9 +58,10 @@ def text(name: str, row: Row, figures: Figures) -> list[str]:
         ratio = figures["rax"].median / each.median
         between = f"{amount(each.low, row.unit)} to {amount(each.high, row.unit)}"
         beside = "" if library == "rax" else f"   rax / {library} = {ratio:.2f}"
-        lines.append(f"  {library:12} {amount(each.median, row.unit):>10}   {between:24}{beside}".rstrip())
+        note = f"   {each.note}" if each.note else ""
+        lines.append(f"  {library:12} {amount(each.median, row.unit):>10}   {between:24}{beside}{note}".rstrip())
     ratio, meaning = verdict(row, figures)
-    return [*lines, f"  {ratio}: {meaning}" if ratio else f"  {meaning}"]
+    return [*lines, f"  {ratio}: {meaning}"] if ratio else [*lines, f"  {meaning}"] if meaning else lines
 
 
 def markdown(measured: Mapping[str, tuple[Row, Figures]], preface: Sequence[str]) -> str:
@@ -73,6 +76,6 @@ def markdown(measured: Mapping[str, tuple[Row, Figures]], preface: Sequence[str]
         for library in libraries:
             each = figures.get(library)
             ratio = "" if each is None or library == "rax" else f" ({figures['rax'].median / each.median:.2f})"
-            cells.append("" if each is None else amount(each.median, row.unit) + ratio)
+            cells.append("" if each is None else f"{amount(each.median, row.unit)}{ratio} {each.note}".rstrip())
         lines.append(f"| {' | '.join([*cells, *verdict(row, figures)])} |")
     return "\n".join([*lines, ""])

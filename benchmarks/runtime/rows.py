@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.runtime import convolution, elementwise, fresh, mlp, normalisation, recurrent, transformer, whole
+from benchmarks.runtime import (
+    budgets,
+    convolution,
+    elementwise,
+    fresh,
+    mlp,
+    normalisation,
+    recurrent,
+    transformer,
+    whole,
+)
 from benchmarks.runtime.timing import Pace, Spread, seconds_of
 from benchmarks.runtime.work import Work
 
@@ -16,8 +26,8 @@ class Row:
 
     Attributes:
         title: what is done.
-        references: the libraries rax is compared with: the least figure of those that are there.
-        factor: the ratio to reach: rax's figure over the reference's.
+        references: the libraries rax is compared with: the least figure of those that are there; none if with itself.
+        factor: the ratio to reach: rax's figure over the reference's; of no meaning without one.
         work: makes the work; in small sizes if asked.
         measure: gives each library's figure.
         unit: ``"s"`` or ``"bytes"``.
@@ -65,6 +75,9 @@ ROWS = {
     "memory": Row(
         "peak memory of the transformer step above its inputs", ("jax",), 1.0, transformer.sized, fresh.peak_memory,
         "bytes",
+    ),
+    "memory-budget": Row(
+        "the transformer step within parts of the memory it holds", (), 1.0, budgets.work, budgets.seconds,
     ),
     "rax-run": Row(
         "rax-run of a saved 784-512-512-10 predict, whole process", ("onnxruntime", "numpy"), 1.0,

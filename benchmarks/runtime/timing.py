@@ -43,11 +43,12 @@ QUICK = Pace(seconds=0.0, turns=2, turn=0.0, pause=0.0, processes=1)
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of some samples, and their quartiles."""
+    """The median of some samples, and their quartiles, with what else there is to say."""
 
     median: float
     low: float
     high: float
+    note: str = ""
 
 
 def spread(samples: Sequence[float]) -> Spread:
@@ -55,7 +56,7 @@ def spread(samples: Sequence[float]) -> Spread:
 
     Example:
         >>> spread([3.0, 1.0, 2.0])
-        Spread(median=2.0, low=1.5, high=2.5)
+        Spread(median=2.0, low=1.5, high=2.5, note='')
     """
     low, median, high = (float(each) for each in np.quantile(samples, (0.25, 0.5, 0.75)))
     return Spread(median, low, high)

@@ -28,10 +28,12 @@ class Contestant:
     Attributes:
         run: does it once, and waits until it is done.
         arrays: what ``run`` returned as arrays, in the order of :attr:`Work.before`; copies.
+        planned: the bytes that a run holds as its plan says, if there is one.
     """
 
     run: Callable[[], Any]
     arrays: Callable[[Any], list[Array]]
+    planned: int | None = None
 
 
 Factory = Callable[[], Contestant]
@@ -62,13 +64,13 @@ class Work:
         """The library itself first, then the others."""
         return {"rax": self.contestant, **self.peers}
 
-    def executable(self, backend: str = "numpy") -> Executable:
-        """What rax runs; of a training step the parameters are donated."""
-        return rax.compile(self.trace(), backend, donate=0 if self.trains else ())
+    def executable(self, backend: str = "numpy", memory: int | None = None) -> Executable:
+        """What rax runs, within a budget of memory if one is given; of a training step the parameters are donated."""
+        return rax.compile(self.trace(), backend, memory=memory, donate=0 if self.trains else ())
 
-    def contestant(self, backend: str = "numpy") -> Contestant:
+    def contestant(self, backend: str = "numpy", memory: int | None = None) -> Contestant:
         """rax: the graph compiled and called as a user would, parameters fed back and, as by the peers, in place."""
-        exe = self.executable(backend)
+        exe = self.executable(backend, memory)
         arguments = [*self.arguments]
         if self.trains:
             arguments[0] = {name: np.array(param) for name, param in arguments[0].items()}
@@ -79,7 +81,7 @@ class Work:
                 arguments[0] = results[1]
             return results
 
-        return Contestant(run, lambda results: [np.array(leaf) for leaf in flatten(results)[0]])
+        return Contestant(run, lambda results: [np.array(leaf) for leaf in flatten(results)[0]], exe.plan.peak_bytes)
 
 
 def check_agreement(found: Mapping[str, Sequence[Array]], before: Sequence[Array | float]) -> None:

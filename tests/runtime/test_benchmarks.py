@@ -16,6 +16,7 @@ import pytest
 
 import rax
 from benchmarks.runtime import (
+    budgets,
     calls,
     convolution,
     elementwise,
@@ -27,9 +28,10 @@ from benchmarks.runtime import (
     whole,
 )
 from benchmarks.runtime.rows import ROWS
-from benchmarks.runtime.timing import Spread
+from benchmarks.runtime.timing import QUICK, Spread
 from benchmarks.runtime.work import DisagreementError, Work, check_agreement
 from rax.ir.tree import flatten
+from rax.runtime.amounts import amount
 from rax.runtime.backends import BACKENDS
 from rax.runtime.recorder import Recorder
 
@@ -99,6 +101,18 @@ def test_the_short_form_runs_every_row(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     table = (tmp_path / "table.md").read_text(encoding="utf-8")
     assert [row.title for row in ROWS.values() if f"| {row.title} |" not in table] == []
+
+
+def test_budgets_are_kept_and_one_that_cannot_be_is_said() -> None:
+    step = budgets.work(quick=True)
+    plain = step.executable().plan.peak_bytes
+    work = budgets.within(step, 0.6, 0.001)
+    assert plain / 2 < (work.factories["rax in 60%"]().planned or 0) <= 0.6 * plain
+    lines = report.text("budgets", ROWS["memory-budget"], budgets.seconds(work, QUICK))
+    assert len(lines) == 1 + 3
+    assert "1.00 × the time" in lines[1]
+    assert f"{amount(plain)} planned" in lines[1]
+    assert lines[3].endswith(f"is the least it was brought to, of {amount(plain)}")
 
 
 def test_results_that_differ_are_refused() -> None:
