@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rax.ir.graph import Graph
 from rax.ir.late import late
 from rax.ir.op import Op
 from rax.ir.types import TensorType
@@ -16,6 +17,7 @@ from rax.runtime.backends.numpy.table import KERNELS, fuses, writes_into, writes
 from rax.runtime.plan import Plan, Step
 
 _has_control_kernel = late("rax.runtime.backends.numpy.control", "has_control_kernel")
+_take_leading = late("rax.runtime.backends.numpy.leading", "take_leading")  # with sorting
 
 
 class NumpyBackend(Backend):
@@ -23,6 +25,12 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     has_arena = True
+
+    def prepare(self, graph: Graph) -> Graph:
+        """With a step of their own for the first positions in sorted order."""
+        found = super().prepare(graph)
+        sorts = any(node.op.name == "argsort" or getattr(node.op, "holds_graphs", False) for node in found.nodes)
+        return _take_leading(found) if sorts else found
 
     def takes(self, op: Op) -> bool:
         """Composites that have a kernel; the others, checkpoints too, run as their bodies."""

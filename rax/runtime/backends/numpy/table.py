@@ -22,6 +22,7 @@ _RARE: dict[str, Factory] = {
     "scatter": late("rax.runtime.backends.numpy.indexing", "make_scatter"),
     "iota": late("rax.runtime.backends.numpy.indexing", "make_iota"),
     "sort": late("rax.runtime.backends.numpy.ordering", "make_sort"),
+    "leading": late("rax.runtime.backends.numpy.leading", "make_leading"),
     "conv": late("rax.runtime.backends.numpy.convolution", "make_conv"),
     "sliding_windows": late("rax.runtime.backends.numpy.window", "make_sliding_windows"),
     "fold_windows": late("rax.runtime.backends.numpy.window", "make_fold_windows"),
