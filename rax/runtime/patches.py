@@ -13,30 +13,37 @@ from rax.ir.dims import Size
 from rax.ir.types import TensorType
 from rax.ops.window import Conv, spread, window_count
 from rax.runtime.fusion import threads
+from rax.runtime.shifts import shifts
 
 Sizes = tuple[int, ...]
 Block = tuple[slice, slice]
 
 # BLAS computes products of fewer multiplications than this in the calling thread: so ours may share them out.
 SMALL = 1 << 19
+# Of a vector by a matrix, fewer than this.
+THIN = 9000
 # And as fast, of a matrix whose columns follow on each other, where the product has no more numbers than this.
 TURNED = 1200
 # Rows and columns of a product, at least, for the registers of the processor to be filled.
 LEAST = 16
+# A cotangent of so many times fewer channels than the image has them laid out in patches.
+_FEWER = 2
+# The most terms that one product sums, where it is to have that many rows and columns; others are cut, and added up.
+_DEEPEST = 1024
 # Columns of about this many bytes are laid out at a time: they stay in the cache of a core.
 _BLOCK_BYTES = 1 << 19
-# Of products that BLAS shares out among its own threads, so many columns.
-_WIDE = 1024
-# With fewer places in an image than this, one product for several images beats one for each.
-_FEW_PLACES = 32
+# But so many columns, at least, where a kernel has so many elements that reading it costs as much.
+_WIDE = 256
+# With fewer places in an image than this, one product for several images beats one for each; and of long columns.
+_FEW_PLACES = (32, 64)
 # Sums of about this many bytes stay in the cache of a core, while products are added to them.
 _SUM_BYTES = 1 << 18
 # The terms that one product of a derivative by a kernel sums, at least and at most.
 _TERMS = (128, 1024)
 # Fewer multiplications than this are not shared out.
 _WORTH_SHARING = 1 << 21
-# The blocks for each thread, so that all end at about the same time.
-_BLOCKS_EACH = 4
+# The blocks for each thread, so that all end at about the same time; of long columns.
+_BLOCKS_EACH = (4, 2)
 
 
 @dataclass(frozen=True)
@@ -193,9 +200,11 @@ class Cut:
         return self.patches.rows * math.prod(self.patches.places[1:])
 
     @property
-    def is_small(self) -> bool:
-        """Whether products are cut so that BLAS computes them in the calling thread, and threads share the blocks."""
-        return self.swapped or self.inner * LEAST * LEAST <= SMALL
+    def depth(self) -> int:
+        """The most elements that one product sums over; what it gives is added up."""
+        if self.swapped or self.inner * LEAST * LEAST <= SMALL:
+            return self.inner
+        return -(-self.inner // -(-self.inner // _DEEPEST))
 
     @cached_property
     def blocks(self) -> list[Block]:
@@ -205,7 +214,7 @@ class Cut:
     @property
     def workers(self) -> int:
         """How many threads may be at work."""
-        return min(threads(), len(self.blocks) * self.spans) if self.shared and self.is_small else 1
+        return min(threads(), len(self.blocks) * self.spans) if self.shared else 1
 
     @property
     def spans(self) -> int:
@@ -228,8 +237,9 @@ class Cut:
             product = self.groups * self.ins * math.prod(patches.taps) * self.outs
             totals = self.sums * product
             per_block += self.images * self.places * self.groups * self.outs + product // self.ins * self.span
-        elif self.joined:
-            per_block += self.images * self.places * self.groups * self.outs
+        else:
+            parts = self.joined + (self.depth < self.inner)
+            per_block += parts * self.images * self.places * self.groups * self.outs
         return (totals + self.workers * per_block) * self.itemsize
 
     @property
@@ -315,16 +325,44 @@ def conv_scratch(op: Any, types: Sequence[TensorType], dense: Sequence[bool]) ->
         return op.scratch_bytes(x, kernel)
     parts = phases(op, x, kernel)
     if not parts:
-        work = cut(op, x, kernel)
-        return work.scratch_bytes + (0 if dense[1] or work.swapped else kernel.nbytes)
+        return _scratch(op, x, kernel, copied=not dense[1])
     needs = [
-        cut(part.op, *part.types).scratch_bytes
-        + part.types[1].nbytes.__index__()
-        + part.op.infer(*part.types)[0].nbytes.__index__()
+        _scratch(part.op, *part.types, copied=True) + part.op.infer(*part.types)[0].nbytes.__index__()
         for part in parts
         if part.op is not None
     ]
     return max(needs, default=0)
+
+
+def _scratch(op: Any, x: TensorType, kernel: TensorType, *, copied: bool) -> int:
+    turned = exchanged(op, x, kernel)
+    if turned is not None:
+        return _scratch(*turned, copied=False) + turned[0].infer(*turned[1:])[0].nbytes.__index__()
+    work = shifts(op, x, kernel)
+    if work is not None:
+        return work.scratch_bytes
+    pieces = cut(op, x, kernel)
+    return pieces.scratch_bytes + (kernel.nbytes.__index__() if copied and not pieces.swapped else 0)
+
+
+def exchanged(op: Any, x: TensorType, kernel: TensorType) -> tuple[Conv, TensorType, TensorType] | None:
+    """A derivative by a kernel to few channels as one of the images by the cotangent: so patches are those of few.
+
+    Its result has the channels exchanged, and its places in the other order. None of other convolutions.
+    """
+    channels, outs = x.shape[0].__index__(), kernel.shape[0].__index__()
+    if kernel.shape[1] != x.shape[1] or outs * _FEWER > channels or not is_swapped(op, x, kernel):
+        return None
+    if any(number != 1 for number in (*op.input_dilation, *op.kernel_dilation)):
+        return None
+    (result,) = op.infer(x, kernel)
+    padding: list[tuple[int, int]] = []
+    for axis, (low, _) in enumerate(op.padding):
+        size, window, taps = (type.shape[axis + 2].__index__() for type in (x, kernel, result))
+        reach = (taps - 1) * op.strides[axis]
+        before = reach - low.__index__()
+        padding.append((before, size + reach - window - before))
+    return Conv(op.strides, tuple(padding), op.input_dilation, op.kernel_dilation, 1), kernel, x
 
 
 def is_swapped(op: Any, x: TensorType, kernel: TensorType) -> bool:
@@ -365,12 +403,13 @@ def cut(op: Any, x: TensorType, kernel: TensorType) -> Cut:
         rows, images = _terms_at_a_time(row * span, tuple(window), ins)
         patches = Patches(*image, *places, *taps, rows)
         return Cut(patches, ins, images, groups, count, outs // groups, span, True, True, shared, x.dtype.itemsize)
-    small = ins * math.prod(window) * LEAST * LEAST <= SMALL
+    long = ins * math.prod(window) * LEAST * LEAST > SMALL
     # A product of a single row costs so little that it should be long.
     longer = 4 if outs == groups else 1
-    most = longer * _BLOCK_BYTES // (channels * math.prod(window) * x.dtype.itemsize) if small else _WIDE
-    few = groups == 1 and count > 1 and math.prod(out) < (_FEW_PLACES if small else _WIDE // 4)
-    pieces = _BLOCKS_EACH * threads() if shared and small else 1
+    most = longer * _BLOCK_BYTES // (channels * math.prod(window) * x.dtype.itemsize)
+    most = max(most, _WIDE) if long else most
+    few = groups == 1 and count > 1 and math.prod(out) < _FEW_PLACES[long]
+    pieces = _BLOCKS_EACH[long] * threads() if shared else 1
     rows, images = _places_at_a_time(most, tuple(out), count, pieces)
     patches = Patches(*image, *taps, *places, rows)
     joined = few and rows == out[0]

@@ -16,7 +16,7 @@ from rax.ir.node import new_input
 from rax.ir.types import TensorType, as_dtype
 from rax.ops.arrays import Array
 from rax.ops.window import Conv
-from rax.runtime import patches
+from rax.runtime import patches, shifts
 from rax.runtime.backends.numpy import convolution
 from rax.runtime.backends.numpy.table import find_kernel
 from rax.runtime.executable import compile
@@ -46,6 +46,15 @@ CONVOLUTIONS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((2, 3, 5, 6, 7), (4, 3, 3, 3, 3), {"padding": ((1, 1), (1, 1), (1, 1))}),
     ((3, 3, 8, 2), (4, 3, 3, 5), {"padding": ((1, 1), (1, 3))}),
     ((5, 3), (4, 3), {}),
+    ((3, 12, 19, 10), (3, 12, 3, 3), {"padding": ((1, 1), (2, 0))}),
+    ((3, 12, 19, 10), (2, 12, 5, 2), {"padding": ((3, -1), (-1, 2)), "kernel_dilation": (1, 2)}),
+    ((2, 8, 40), (2, 8, 7), {"padding": ((9, 0),)}),
+    ((2, 8, 7, 6, 5), (1, 8, 2, 1, 3), {"padding": ((1, 0), (0, 1), (1, 1))}),
+    ((3, 12, 9, 8), (3, 12, 4, 4), {"padding": ((2, 1), (2, 2)), "input_dilation": (2, 2)}),
+    ((9, 4, 16, 15), (2, 4, 14, 13), {"padding": ((1, 1), (0, 2)), "strides": (1, 2)}),
+    ((2, 16, 9, 8), (6, 16, 12, 12), {"padding": ((3, 3), (4, 4))}),
+    ((3, 4, 9, 8), (4, 1, 3, 3), {"groups": 4, "padding": ((1, 1), (1, 1))}),
+    ((2, 300, 5, 4), (20, 300, 3, 3), {"padding": ((1, 1), (1, 1))}),
 ]
 
 
@@ -63,6 +72,8 @@ def test_convolutions_cut_into_blocks_equal_the_reference(
     monkeypatch.setattr(patches, "_BLOCK_BYTES", block)
     monkeypatch.setattr(patches, "_SUM_BYTES", block)
     monkeypatch.setattr(patches, "_WORTH_SHARING", block)
+    monkeypatch.setattr(shifts, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(shifts, "_WORTH_SHARING", block)
     monkeypatch.setattr(convolution, "SMALL", 100 * block)
     ones = (1,) * (len(image) - 2)
     no_padding = ((0, 0),) * len(ones)
@@ -104,6 +115,8 @@ def turned(array: Array) -> Array:
         ((64, 40, 40), (64, 64, 1, 1), {}),
         ((512, 14, 14), (64, 512, 3, 3), {}),
         ((128, 9, 9), (256, 128, 3, 3), {}),
+        ((64, 33, 32), (3, 64, 3, 3), {"padding": "same"}),
+        ((3, 65, 65), (64, 3, 7, 7), {"stride": 2, "padding": 3}),
     ],
 )
 def test_a_convolution_and_its_derivatives_take_the_memory_planned(

@@ -14,7 +14,8 @@ from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Kernel, Types, is_half
 from rax.runtime.backends.numpy.pool import run_blocks
 from rax.runtime.deadline import check_time
-from rax.runtime.patches import LEAST, SMALL, TURNED, Block, Cut, Patches, Phase, Sizes, cut, phases
+from rax.runtime.patches import LEAST, SMALL, THIN, TURNED, Block, Cut, Patches, Phase, Sizes, cut, exchanged, phases
+from rax.runtime.shifts import Shifts, shifts
 
 
 class Columns:
@@ -110,6 +111,8 @@ def _view(patches: Patches, memory: Array, lead: int, steps: Sizes) -> Array:
 @functools.lru_cache(maxsize=256)
 def _chunks(rows: int, inner: int, columns: int, most: int) -> tuple[list[Sizes], list[Sizes]]:
     """Rows and columns from, to, and how many at a time: so that products are small, if they can be."""
+    if rows == 1 or columns == 1:
+        return _runs(rows, min(rows, max(THIN // inner, 1))), _runs(columns, min(columns, max(THIN // inner, 1)))
     if rows * columns <= most and rows * inner * columns <= SMALL:
         return [(0, rows, rows)], [(0, columns, columns)]
     for high in (min(rows, 2 * LEAST), min(rows, LEAST)):
@@ -155,6 +158,12 @@ def make_conv(op: Any, types: Types) -> Kernel | None:
     parts = phases(op, x, kernel)
     if parts:
         return _by_phases(parts, shape, dtype)
+    turned = exchanged(op, x, kernel)
+    if turned is not None:
+        return _exchanged(make_conv(turned[0], turned[1:]))
+    shifted = shifts(op, x, kernel)
+    if shifted is not None:
+        return _by_shifts(shifted, shape, dtype)
     work = cut(op, x, kernel)
     return (_by_terms if work.swapped else _by_columns)(work, shape, dtype)
 
@@ -172,6 +181,70 @@ def _by_phases(parts: Sequence[Phase], shape: Sizes, dtype: np.dtype[Any]) -> Ke
     return all_phases
 
 
+def _exchanged(compute: Kernel | None) -> Kernel:
+    """The result of a kernel with its first two axes exchanged, and all others in the other order."""
+    assert compute is not None
+
+    def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
+        found = np.flip(compute(kernel, x).swapaxes(0, 1), tuple(range(2, x.ndim)))
+        if out is None:
+            return np.ascontiguousarray(found)
+        np.copyto(out, found)
+        return out
+
+    return conv
+
+
+def _by_shifts(work: Shifts, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
+    """What each tap gives of each element, shifted and added up."""
+    count, outs, taps = len(work.offsets), work.outs, math.prod(work.taps)
+
+    def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
+        result = np.empty(shape, dtype) if out is None else out
+        left = np.ascontiguousarray(np.moveaxis(kernel.reshape(outs, work.ins, taps), 2, 0))
+        left = left.reshape(1, taps * outs, work.ins)
+
+        def start() -> Callable[[tuple[int, int]], None]:
+            images = np.zeros((1, work.ins, work.held), dtype)
+            given = np.empty((1, taps * outs, work.held), dtype)
+            total = np.empty((outs, work.rows * work.pitch), dtype)
+
+            def add(block: tuple[int, int]) -> None:
+                image, row = block
+                _pad(work, x[image], row, images[0])
+                _multiply(left, images, given)
+                parts = given.reshape(count, outs, work.held)
+                last = work.rows * work.pitch
+                np.copyto(total, parts[0, :, :last])
+                for part, offset in zip(parts[1:], work.offsets[1:], strict=True):
+                    np.add(total, part[:, offset : offset + last], total)
+                target = result[image, :, row : row + work.rows]
+                places = tuple([slice(0, size) for size in target.shape])
+                target[...] = total.reshape(outs, work.rows, *work.padded[1:])[places]
+
+            return add
+
+        _share(work, work.blocks, start)
+        return result
+
+    return conv
+
+
+def _pad(work: Shifts, image: Array, row: int, target: Array) -> None:
+    """Lay out the rows of an image that a block reads, with zeros above and below; at the sides these stand already."""
+    rows = target[:, : work.height * work.pitch].reshape(work.ins, work.height, *work.padded[1:])
+    top, *sides = work.low
+    first = min(max(top - row, 0), work.height)
+    stop = min(max(top + work.sizes[0] - row, first), work.height)
+    rows[:, :first] = 0
+    rows[:, stop:] = 0
+    into, taken = [slice(first, stop)], [slice(first + row - top, stop + row - top)]
+    for low, size, padded in zip(sides, work.sizes[1:], work.padded[1:], strict=True):
+        into.append(slice(max(low, 0), min(low + size, padded)))
+        taken.append(slice(max(-low, 0), min(size, padded - low)))
+    rows[(slice(None), *into)] = image[(slice(None), *taken)]
+
+
 def _split(x: Array, groups: int, sizes: Sizes) -> Array:
     """``(N, C, *sizes)`` as ``(N, groups, C / groups, *sizes)``: a view whatever the steps between elements."""
     return x.reshape(len(x), groups, x.shape[1] // groups, *sizes)
@@ -180,11 +253,18 @@ def _split(x: Array, groups: int, sizes: Sizes) -> Array:
 def _by_columns(work: Cut, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
     """The rows of the kernel times the patches of the images."""
     groups, ins, outs, inner, patches = work.groups, work.ins, work.outs, work.inner, work.patches
-    product = _multiply if work.is_small else np.matmul
+    depth = work.depth
+
+    def product(left: Array, right: Array, target: Array) -> None:
+        _multiply(left[..., :depth], right[..., :depth, :], target)
+        more = np.empty(target.shape, dtype) if depth < inner else target
+        for start in range(depth, inner, depth):
+            _multiply(left[..., start : start + depth], right[..., start : start + depth, :], more)
+            np.add(target, more, target)
 
     def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
         result = np.empty(shape, dtype) if out is None else out
-        left = kernel.reshape(groups, outs, inner)
+        left = np.ascontiguousarray(kernel).reshape(groups, outs, inner)
         images = _split(x, groups, patches.sizes)
         whole = result.reshape(work.count, groups, outs, patches.places[0], -1)
 
@@ -252,6 +332,7 @@ def _by_terms(work: Cut, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
                         right = right.copy()
                     left = columns.lay(images[part, :, span], places).reshape(*sums.shape[:2], -1)
                     _multiply(left, right.swapaxes(1, 2), product if position else sums, TURNED)
+                    del right  # before the next is made
                     if position:
                         np.add(sums, product, sums)
 
