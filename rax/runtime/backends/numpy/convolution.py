@@ -349,7 +349,7 @@ def _by_terms(work: Cut, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
     return conv
 
 
-def _share(work: Cut, blocks: Sequence[Any], start: Callable[[], Callable[[Any], None]]) -> None:
+def _share(work: Cut | Shifts, blocks: Sequence[Any], start: Callable[[], Callable[[Any], None]]) -> None:
     """Do all blocks, in several threads if that is worth while."""
     if work.workers > 1:
         run_blocks(blocks, start)

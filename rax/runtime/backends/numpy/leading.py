@@ -96,28 +96,34 @@ def make_leading(op: Any, types: Types) -> Kernel:
     Where the last that is taken is a NaN, all are sorted: nothing is equal to it.
     """
     shape = concrete(types[0].shape)
-    axis, count, size = op.axis, op.count, shape[op.axis]
+    axis: int = op.axis
+    count: int = op.count
+    size = shape[axis]
+
+    def by_sorting(x: Array) -> Array:
+        return np.array(op.reference(x), order="C")
+
     if not _is_part(count, size) or 0 in shape:
-        return lambda x: op.reference(x).copy()
+        return by_sorting
     others = shape[:axis] + shape[axis + 1 :]
     order = ArgSort(len(others), op.descending).order
     place = size - count if op.descending else count - 1
     due = count * math.prod(others)
 
     def leading(x: Array) -> Array:
-        rows = np.moveaxis(wide(x), axis, -1)
-        last = np.partition(rows, place, -1)[..., place : place + 1]
+        rows: Array = np.moveaxis(wide(x), axis, -1)
+        last: Array = np.partition(rows, place, -1)[..., place : place + 1]
         if np.isnan(last).any():
-            return op.reference(x).copy()
+            return by_sorting(x)
         taken = ~(rows < last) if op.descending else rows <= last
         if np.count_nonzero(taken) != due:  # of those that equal the last, the first are taken
             tied = rows == last
             before = taken & ~tied
-            left = count - before.sum(-1, keepdims=True)
+            left: Array = count - before.sum(-1, keepdims=True)
             taken = before | (tied & (tied.cumsum(-1) <= left))
-        positions = (np.flatnonzero(taken) % size).reshape(*others, count)
+        positions: Array = (np.flatnonzero(taken) % size).reshape(*others, count)
         within = order(np.take_along_axis(rows, positions, -1))
-        found = np.take_along_axis(positions, within, -1)
+        found: Array = np.take_along_axis(positions, within, -1)
         return np.ascontiguousarray(np.moveaxis(found, -1, axis))
 
     return leading
