@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,10 @@ def make_sliding_windows(op: Any, types: Types) -> Kernel | None:
 
 
 def make_fold_windows(op: Any, types: Types) -> Kernel | None:
-    """Every element of the windows added where it came from; all in one sweep where windows do not overlap."""
+    """Every element of the windows written where it came from, where windows do not overlap.
+
+    In one sweep for each place in the windows, if those are fewer than windows in a row: then inner loops are longer.
+    """
     (x,) = types
     (result,) = op.infer(x)
     count = len(op.shape)
@@ -67,13 +71,18 @@ def make_fold_windows(op: Any, types: Types) -> Kernel | None:
     dtype = numpy_dtype(x.dtype)
     order = (*range(lead), *range(lead + count, lead + 2 * count), *range(lead, lead + count))
     zero = dtype.type(0)
+    apiece = math.prod(window) <= spots[-1]
+    before = (slice(None),) * lead
+    places = [(*before, *offset) for offset in np.ndindex(*window)] if apiece else [before]
 
     def fold_windows(x: Array, out: Array | None = None) -> Array:
         total = np.empty(shape, dtype) if out is None else out
         if not full:
             total.fill(0)
         windows = _windows(total, spots, window, op.strides, op.dilation, writeable=True)
-        np.add(x.transpose(order), zero, out=windows)  # as a sum from 0 on: -0.0 gives 0.0
+        elements = x.transpose(order)
+        for place in places:
+            np.add(elements[place], zero, out=windows[place])  # as a sum from 0 on: -0.0 gives 0.0
         return total
 
     return fold_windows
