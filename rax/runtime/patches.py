@@ -32,7 +32,7 @@ _FEWER = 2
 _DEEPEST = 1024
 # Columns of about this many bytes are laid out at a time: they stay in the cache of a core, and threads that have
 # more to do at a time wait for each other less.
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 3 << 18
 # But so many columns, at least, where a kernel has so many elements that reading it costs as much.
 _WIDE = 256
 # With fewer places in an image than this, one product for several images beats one for each; and of long columns.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rax.ir import dims
 from rax.ir.dims import Size
@@ -14,6 +14,7 @@ from rax.ir.trail import NOWHERE, Origin
 from rax.ir.types import TensorType, float32
 from rax.ops.elementwise import Pointwise
 from rax.ops.families import Composite
+from rax.ops.shape import Reshape
 from rax.runtime.buffers import Able, Arranger
 from rax.runtime.deadline import check_time
 from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed, window_strides
@@ -30,6 +31,10 @@ _DENSE = frozenset({"reshape", "matmul", "conv", "pad", "fold_windows"})
 
 # Operations that read a stretched operand as it is; others make a copy of all its elements first.
 _LEAN = frozenset({"sum", "prod", "max", "min", "all", "any", "mean", "matmul", "gather"})
+
+# A matrix of no more bytes is copied in the time of a few products by it; in so many rounds of a loop that pays.
+_SMALL_BYTES = 1 << 18
+_ROUNDS = 8
 
 # Views of every element of the operand, once.
 _WHOLE_VIEWS = frozenset({"reshape", "permute_dims", "flip", "stop_gradient"})
@@ -117,6 +122,8 @@ class _Builder:
             op = cast("Op", node.op)
             operands = tuple([numbers[value.node][value.index] for value in node.inputs])
             origin = graph.origins.get(node, outer)
+            if op.name == "scan":
+                operands = self._laid_out(op, operands, origin)
             body = None if self._takes(op) else body_of(op, [value.type for value in node.inputs])
             if body is not None:
                 numbers[node] = self.run(body, operands, origin)
@@ -148,6 +155,19 @@ class _Builder:
         scratch = 0 if view or op.holds_graphs else self._scratch(op, operands, types)
         self._steps.append(Step(op, operands, results, origin, view, None, nested, scratch))
         return results
+
+    def _laid_out(self, op: Any, operands: tuple[int, ...], origin: Origin) -> tuple[int, ...]:
+        """The operands of a scan, with small matrices that each round multiplies by copied once if not C-contiguous."""
+        found = [*operands]
+        for place in range(op.num_consts if dims.at_least(op.length, _ROUNDS) else 0):
+            type = self._types[operands[place]]
+            if self._dense[operands[place]] or type.ndim != 2 or not dims.at_least(_SMALL_BYTES, type.nbytes):
+                continue
+            inner = op.body.inputs[place]
+            if any(node.op.name == "matmul" and node.inputs[1] == inner for node in op.body.nodes):
+                found[place] = self.new(type)
+                self._steps.append(Step(Reshape(type.shape), (operands[place],), (found[place],), origin))
+        return tuple(found)
 
     def _nested(self, graph: Graph) -> Plan:
         return _plan_of(graph, _Builder(self._takes, self._arrange, self._arrange), nested=True)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rax
+import rax.numpy as rnp
 from rax.ir.errors import ExecutionError
 from rax.ir.graph import Graph
 from rax.ir.node import Value, new_input
@@ -131,3 +133,24 @@ def test_a_branch_that_would_fail_does_no_harm_while_it_is_not_taken() -> None:
 
 def scalar_row() -> Value:
     return reshape(scalar(1, float32), (1,))
+
+
+def test_a_scan_multiplies_by_matrices_laid_out_once() -> None:
+    def turn(h: rax.Tensor, row: rax.Tensor, weights: rax.Tensor) -> tuple[rax.Tensor, rax.Tensor]:
+        h = rnp.tanh(row + h @ weights.T)
+        return h, h
+
+    rng = np.random.default_rng(0)
+    h, weights = rng.standard_normal((4, 6), np.float32), rng.standard_normal((6, 6), np.float32)
+    for rounds, copies in ((9, 1), (3, 0)):
+        rows = rng.standard_normal((rounds, 4, 6), np.float32)
+        graph = rax.trace(
+            lambda h, rows, weights: rax.scan(lambda h, row: turn(h, row, weights), h, rows), h, rows, weights
+        )
+        exe = rax.compile(graph)
+        made = [step for step in exe.plan.steps if step.op.name == "reshape" and not step.view]
+        assert len(made) == copies
+        for given in (weights, weights.T.copy().T):
+            found = exe(h, rows, given)
+            for one, due in zip(found, evaluate_graph(graph, [h, rows, given]), strict=True):
+                np.testing.assert_allclose(one, due, rtol=1e-5, atol=1e-6)
