@@ -67,7 +67,8 @@ IMPORTS_BY_NAME = {
 RULES = {
     f"rax.passes.{name}"
     for name in (
-        "accumulation", "canonical", "choosing", "control", "decompose", "fold", "hoisting", "joining", "loops",
+        "accumulation", "attention", "canonical", "choosing", "control", "decompose", "fold", "hoisting", "joining",
+        "loops",
     )
 }  # fmt: skip
 MACHINERY_SEES = {"rax.ops.algebra", "rax.ops.families", "rax.ops.samples"}

@@ -244,7 +244,7 @@ class _Placer:
         if step.nested or step.members:
             return True
         operands = tuple([self._types[operand] for operand in step.operands])
-        return len(step.results) == 1 and self._places(step.op, operands)
+        return self._places(step.op, operands)
 
     def _sort_out(self, value: int, index: int, *, able: bool, returned: bool) -> None:
         if able and value in self._given:

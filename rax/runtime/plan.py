@@ -416,7 +416,11 @@ Scratch = Callable[[Op, Sequence[TensorType], Sequence[bool]], Size]
 """The bytes that an operation takes beside operands, of which some are C-contiguous, and results."""
 
 # Of operations that compute block by block.
-SCRATCH: dict[str, Scratch] = {"conv": late("rax.runtime.patches", "conv_scratch")}
+SCRATCH: dict[str, Scratch] = {
+    "conv": late("rax.runtime.patches", "conv_scratch"),
+    "dot_product_attention": late("rax.runtime.attention", "attention_scratch"),
+    "attention_gradient": late("rax.runtime.attention", "gradient_scratch"),
+}
 
 
 class _Filler:

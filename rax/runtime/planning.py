@@ -48,7 +48,7 @@ _BODIES = {"checkpoint": "body", "custom_jvp": "primal", "custom_vjp": "primal"}
 
 def make_plan(
     graph: Graph,
-    takes: Callable[[Op], bool] | None = None,
+    takes: Able | None = None,
     writes: Able | None = None,
     fuses: Able | None = None,
     places: Able | None = None,
@@ -76,7 +76,7 @@ def make_plan(
     """
     arrange = Arranger(writes, fuses, places, orders)
     whole = arrange if fit is None else fit(Arranger(writes, fuses, places))
-    builder = _Builder(takes or (lambda op: False), arrange, whole)
+    builder = _Builder(takes or (lambda op, types: False), arrange, whole)
     return _plan_of(graph, builder, donated)
 
 
@@ -89,7 +89,7 @@ def _plan_of(graph: Graph, builder: _Builder, donated: Sequence[int] = (), *, ne
 class _Builder:
     """Numbers values and lines up steps, with bodies put in place of operations."""
 
-    def __init__(self, takes: Callable[[Op], bool], arrange: Arrange, outermost: Arrange) -> None:
+    def __init__(self, takes: Able, arrange: Arrange, outermost: Arrange) -> None:
         self._takes = takes
         self._arrange = arrange  # of the graphs that operations run
         self._outermost = outermost
@@ -124,7 +124,8 @@ class _Builder:
             origin = graph.origins.get(node, outer)
             if op.name == "scan":
                 operands = self._laid_out(op, operands, origin)
-            body = None if self._takes(op) else body_of(op, [value.type for value in node.inputs])
+            given = tuple([value.type for value in node.inputs])
+            body = None if self._takes(op, given) else body_of(op, given)
             if body is not None:
                 numbers[node] = self.run(body, operands, origin)
             else:

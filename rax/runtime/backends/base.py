@@ -34,8 +34,8 @@ class Backend(ABC):
         return reassociate(optimise(graph))
 
     @abstractmethod
-    def takes(self, op: Op) -> bool:
-        """Whether an operation that has a body in other operations is run as one step."""
+    def takes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
+        """Whether an operation on such operands, that has a body in other operations, is run as one step."""
 
     def writes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
         """Whether the result of an operation on such operands can be written over any operand of its type."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rax.ir.graph import Graph
 from rax.ir.op import Op
+from rax.ir.types import TensorType
 from rax.ops.arrays import Array
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.plan import Plan
@@ -19,9 +20,9 @@ class ReferenceBackend(Backend):
         """The graph as it is."""
         return graph
 
-    def takes(self, op: Op) -> bool:
+    def takes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
         """Every operation is run by its own reference, composites too."""
-        del op
+        del op, types
         return True
 
     def coverage(self, cls: type[Op]) -> str:

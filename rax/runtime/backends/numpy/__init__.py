@@ -9,6 +9,7 @@ from rax.ir.late import late
 from rax.ir.op import Op
 from rax.ir.types import TensorType
 from rax.ops.families import Composite
+from rax.passes.optimise import optimise
 from rax.runtime.backends.base import Backend, Run
 from rax.runtime.backends.numpy.codegen import build
 from rax.runtime.backends.numpy.kernel import Kernel
@@ -16,7 +17,9 @@ from rax.runtime.backends.numpy.step import step_kernel
 from rax.runtime.backends.numpy.table import KERNELS, fuses, writes_into, writes_over
 from rax.runtime.plan import Plan, Step
 
+_blockwise = late("rax.passes.attention", "blockwise")
 _has_control_kernel = late("rax.runtime.backends.numpy.control", "has_control_kernel")
+_is_large = late("rax.passes.attention", "is_large")
 _take_leading = late("rax.runtime.backends.numpy.leading", "take_leading")  # with sorting
 
 
@@ -27,13 +30,21 @@ class NumpyBackend(Backend):
     has_arena = True
 
     def prepare(self, graph: Graph) -> Graph:
-        """With a step of their own for the first positions in sorted order."""
+        """With steps of their own for the first positions in sorted order, and for large attention in derivatives."""
         found = super().prepare(graph)
-        sorts = any(node.op.name == "argsort" or getattr(node.op, "holds_graphs", False) for node in found.nodes)
-        return _take_leading(found) if sorts else found
+        names = {node.op.name for node in found.nodes}
+        nested = any(getattr(node.op, "holds_graphs", False) for node in found.nodes)
+        if nested or "argsort" in names:
+            found = _take_leading(found)
+        if nested or "exp" in names:
+            blocked = _blockwise(found)
+            found = found if blocked is found else optimise(blocked)
+        return found
 
-    def takes(self, op: Op) -> bool:
-        """Composites that have a kernel; the others, checkpoints too, run as their bodies."""
+    def takes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
+        """Composites that have a kernel, attention if it is large; others, checkpoints too, run as their bodies."""
+        if op.name == "dot_product_attention":
+            return _is_large(*types[:2])
         return isinstance(op, Composite) and op.name in KERNELS
 
     def writes(self, op: Op, types: tuple[TensorType, ...]) -> bool:

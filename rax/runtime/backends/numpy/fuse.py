@@ -16,7 +16,7 @@ from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.backends.numpy.blocks import Sum, row_kernel, whole_sum
 from rax.runtime.backends.numpy.kernel import Kernel
 from rax.runtime.backends.numpy.pool import run_blocks
-from rax.runtime.backends.numpy.scratch import Scratch
+from rax.runtime.backends.numpy.scratch import kept
 from rax.runtime.backends.numpy.source import compiled, line_of
 from rax.runtime.backends.numpy.table import find_kernel, goes_along_rows, writes_into, writes_over
 from rax.runtime.clusters import Form
@@ -210,7 +210,7 @@ class Group:
     def _scratch(self, cut: Layout) -> Callable[[tuple[int, int]], list[Array]]:
         """What gives the scratch arrays for a block of so many of the first and second axis."""
         thin = -(-cut.block_size // cut.row_size)
-        arrays = _kept.arrays(
+        arrays = kept.arrays(
             [*[(cut.block_size, dtype) for dtype in self._wide], *[(thin, dtype) for dtype in self._thin]]
         )
         ndim, edge = len(cut.shape), len(cut.shape) - cut.inner
@@ -224,9 +224,6 @@ class Group:
             ]
 
         return views
-
-
-_kept = Scratch()
 
 
 def _narrow(array: Array) -> Array:

@@ -42,3 +42,7 @@ class Scratch(threading.local):
             space[start : start + count * dtype.itemsize].view(dtype)
             for start, (count, dtype) in zip(starts, wanted, strict=True)
         ]
+
+
+kept = Scratch()
+"""For kernels that work block by block, of which a thread runs one at a time."""

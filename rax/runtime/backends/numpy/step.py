@@ -13,6 +13,8 @@ from rax.runtime.plan import Step
 
 _group = late("rax.runtime.backends.numpy.fuse", "Group")  # with its threads, for plans that have groups
 
+_SHARED = frozenset({"conv", "dot_product_attention", "attention_gradient"})
+
 
 def step_kernel(step: Step, types: Sequence[TensorType]) -> Kernel:
     """What computes a step that runs no graph.
@@ -30,4 +32,4 @@ def step_kernel(step: Step, types: Sequence[TensorType]) -> Kernel:
 
 def is_shared(step: Step) -> bool:
     """Whether a step is large enough for threads of ours to share its work, if there are several."""
-    return step.op.name == "conv" or (step.blocking is not None and step.blocking.cut.block_count > 1)
+    return step.op.name in _SHARED or (step.blocking is not None and step.blocking.cut.block_count > 1)

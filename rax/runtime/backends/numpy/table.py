@@ -23,6 +23,8 @@ _RARE: dict[str, Factory] = {
     "iota": late("rax.runtime.backends.numpy.indexing", "make_iota"),
     "sort": late("rax.runtime.backends.numpy.ordering", "make_sort"),
     "leading": late("rax.runtime.backends.numpy.leading", "make_leading"),
+    "dot_product_attention": late("rax.runtime.backends.numpy.attention", "make_attention"),
+    "attention_gradient": late("rax.runtime.backends.numpy.attention", "make_gradient"),
     "conv": late("rax.runtime.backends.numpy.convolution", "make_conv"),
     "sliding_windows": late("rax.runtime.backends.numpy.window", "make_sliding_windows"),
     "fold_windows": late("rax.runtime.backends.numpy.window", "make_fold_windows"),
@@ -46,7 +48,7 @@ def _has_kernel(op: Op, types: Types) -> bool:
 
 
 _REDUCTIONS = frozenset({"sum", "prod", "max", "min", "all", "any"})
-_WINDOWED = frozenset({"conv", "sliding_windows", "fold_windows"})
+_BLOCKED = frozenset({"dot_product_attention", "attention_gradient", "conv", "sliding_windows", "fold_windows"})
 _POSITIONS = frozenset({"argmax", "argmin"})
 _RUNNING = frozenset({"cumulative_sum", "cumulative_prod"})
 _NORMALISATIONS = frozenset({"softmax", "log_softmax", "layer_norm"})
@@ -57,7 +59,7 @@ _ALONG_ROWS = frozenset({*_REDUCTIONS, *_POSITIONS, *_NORMALISATIONS, "mean"})
 _WITH_OUT: dict[str, Callable[[Any, Types], bool]] = {
     **dict.fromkeys(("relu", "maximum", "minimum", "pow", "where", "reshape", "concat", "pad"), _always),
     **dict.fromkeys((*_REDUCTIONS, *_POSITIONS, *_RUNNING, *_NORMALISATIONS, "matmul"), _wide),
-    **dict.fromkeys(_WINDOWED, _has_kernel),
+    **dict.fromkeys(_BLOCKED, _has_kernel),
     "gather": late("rax.runtime.backends.numpy.indexing", "takes_rows"),
     "cast": lambda op, types: types[0].dtype.kind != "complex",
     "sigmoid": lambda op, types: types[0].ndim > 0,
@@ -67,7 +69,7 @@ _WITH_OUT: dict[str, Callable[[Any, Types], bool]] = {
 
 # What reads operands after its first write, or in another order.
 _FRESH_ONLY = frozenset(
-    {*_REDUCTIONS, *_POSITIONS, *_RUNNING, *_WINDOWED, "matmul", "reshape", "concat", "pad", "gather"}
+    {*_REDUCTIONS, *_POSITIONS, *_RUNNING, *_BLOCKED, "matmul", "reshape", "concat", "pad", "gather"}
 )
 
 
