@@ -32,6 +32,7 @@ class OneThread:
     """A context in which a product is computed by the thread that asks for it, in whatever thread that is.
 
     Example:
+        >>> import numpy as np
         >>> with OneThread():
         ...     product = np.ones((512, 512)) @ np.ones((512, 512))
     """
