@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,14 +21,26 @@ from rax.runtime.backends.numpy.products import shared_product
 from rax.runtime.fusion import threads
 
 
-def blas_threads() -> int | None:
-    """How many threads OpenBLAS uses now, asked of the library itself; None if NumPy has another."""
-    module: Any = __import__("numpy._core._multiarray_umath", fromlist=[""])
-    library = ctypes.CDLL(module.__file__)
-    for name in ("scipy_openblas_get_num_threads64_", "openblas_get_num_threads"):
-        if hasattr(library, name):
-            return getattr(library, name)()
-    return None
+class Blas:
+    """OpenBLAS itself, asked and told by its own functions; with two threads at first."""
+
+    def __init__(self) -> None:
+        module: Any = __import__("numpy._core._multiarray_umath", fromlist=[""])
+        library = ctypes.CDLL(module.__file__)
+        prefix, suffix = (
+            ("scipy_openblas_", "64_") if hasattr(library, "scipy_openblas_get_num_threads64_") else ("openblas_", "")
+        )
+        self.count: Callable[[], int] = getattr(library, f"{prefix}get_num_threads{suffix}")
+        self.set: Callable[[int], None] = getattr(library, f"{prefix}set_num_threads{suffix}")
+
+
+@pytest.fixture
+def blas() -> Iterator[Blas]:
+    found = Blas()
+    before = found.count()
+    found.set(2)
+    yield found
+    found.set(before)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int32"])
@@ -66,19 +78,18 @@ def test_blocks_make_the_product(left: tuple[int, ...], right: tuple[int, ...], 
     assert np.array_equal(product(x, y), out)
 
 
-def test_blas_has_one_thread_while_a_job_runs() -> None:
-    before, seen = blas_threads(), set[int | None]()
+def test_blas_has_one_thread_while_a_job_runs(blas: Blas) -> None:
+    seen: set[int] = set()
 
     def start() -> Callable[[int], None]:
-        return lambda _: seen.add(blas_threads())
+        return lambda _: seen.add(blas.count())
 
     run_blocks(range(100), start)
-    assert seen == {1 if before is not None and threads() > 1 else before}
-    assert blas_threads() == before
+    assert seen == {1 if threads() > 1 else 2}
+    assert blas.count() == 2
 
 
-def test_blas_has_its_threads_again_after_the_last_of_several() -> None:
-    before = blas_threads()
+def test_blas_has_its_threads_again_after_the_last_of_several(blas: Blas) -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def other() -> None:
@@ -91,11 +102,10 @@ def test_blas_has_its_threads_again_after_the_last_of_several() -> None:
     assert inside.wait(10)
     with pytest.raises(ValueError, match="within"), ONE_THREAD:
         raise ValueError("within")
-    during = blas_threads()
+    assert blas.count() == 1
     leave.set()
     thread.join()
-    assert during == (None if before is None else 1)
-    assert blas_threads() == before
+    assert blas.count() == 2
 
 
 def test_a_model_of_shared_groups_and_products_is_that_of_the_reference() -> None:
