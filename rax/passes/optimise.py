@@ -8,6 +8,7 @@ from rax.passes.pipeline import Pipeline
 from rax.passes.straight import JOIN, STRAIGHT
 
 _optimise_whole = late("rax.passes.whole", "optimise_whole")
+_hoist_factors = late("rax.passes.scaling", "hoist_factors")
 _reassociate_whole = late("rax.passes.whole", "reassociate_whole")
 
 
@@ -34,9 +35,9 @@ def optimise(graph: Graph) -> Graph:
 
 
 def reassociate(graph: Graph) -> Graph:
-    """The graph with sums taken in less time: the same interface, and the same results within rounding.
+    """The graph with sums and products taken in less time: the same interface, and the same results within rounding.
 
-    The order of terms may differ, and the sign of a zero.
+    The order of terms may differ, where a constant factor is applied, and the sign of a zero.
 
     Args:
         graph: one that :func:`optimise` returned.
@@ -53,7 +54,9 @@ def reassociate(graph: Graph) -> Graph:
         >>> [node.op.name for node in reassociate(Graph((start, rows), (loop(start, rows),))).nodes[2:]]
         ['sum', 'add']
     """
-    return _reassociate_whole(graph) if _holds_graphs(graph) else Pipeline((JOIN,)).run(graph)
+    found = _reassociate_whole(graph) if _holds_graphs(graph) else Pipeline((JOIN,)).run(graph)
+    names = {node.op.name for node in found.nodes}
+    return _hoist_factors(found) if {"matmul", "multiply"} <= names else found
 
 
 def _holds_graphs(graph: Graph) -> bool:
