@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -93,15 +96,17 @@ def test_blas_has_its_threads_again_after_the_last_of_several(blas: Blas) -> Non
     inside, leave = threading.Event(), threading.Event()
 
     def other() -> None:
-        with ONE_THREAD:
-            inside.set()
-            leave.wait(10)
+        inside.set()
+        leave.wait(10)
 
-    thread = threading.Thread(target=other)
+    def fail() -> None:
+        raise ValueError("within")
+
+    thread = threading.Thread(target=ONE_THREAD.run, args=(other,))
     thread.start()
     assert inside.wait(10)
-    with pytest.raises(ValueError, match="within"), ONE_THREAD:
-        raise ValueError("within")
+    with pytest.raises(ValueError, match="within"):
+        ONE_THREAD.run(fail)
     assert blas.count() == 1
     leave.set()
     thread.join()
@@ -122,3 +127,57 @@ def test_a_model_of_shared_groups_and_products_is_that_of_the_reference() -> Non
     assert [step.blocking is not None for step in exe.plan.steps].count(True) == 1
     np.testing.assert_allclose(found, due, rtol=1e-4, atol=1e-2)
     assert np.array_equal(found, exe(x, w, v))
+
+
+def _nothing(_: int) -> None:
+    """The work of a block."""
+
+
+def test_interrupts_at_any_moment_leave_blas_and_processors_as_they_were(blas: Blas) -> None:
+    before, allowed = blas.count(), os.sched_getaffinity(0)
+    run_blocks(range(2), lambda: _nothing)  # starts the threads
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for moment in range(1, 400):
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, moment * 2e-6)
+                while True:
+                    run_blocks(range(2), lambda: _nothing)
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+    seen: set[int] = set()
+    together = threading.Barrier(threads())
+
+    def start() -> Callable[[int], None]:
+        together.wait(10)
+        seen.update(os.sched_getaffinity(0))
+        return _nothing
+
+    run_blocks(range(100), start)
+    assert len(seen) == threads()
+    assert (blas.count(), os.sched_getaffinity(0)) == (before, allowed)
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_process_forked_during_a_job_of_another_thread_has_the_threads_of_blas(blas: Blas) -> None:
+    before = blas.count()
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        inside.set()
+        leave.wait(10)
+
+    thread = threading.Thread(target=ONE_THREAD.run, args=(other,))
+    thread.start()
+    assert inside.wait(10)
+    child = os.fork()
+    if child == 0:
+        os._exit(int(blas.count() != before))
+    leave.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert blas.count() == before

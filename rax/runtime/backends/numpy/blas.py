@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from types import TracebackType
+from collections.abc import Callable
 from typing import Any
 
 # As NumPy's own wheels name them, as 64-bit builds do, and as most others.
@@ -29,43 +29,50 @@ def _function(name: str) -> Any:
 
 
 class OneThread:
-    """A context in which a product is computed by the thread that asks for it, in whatever thread that is.
+    """Runs functions in which a product is computed by the thread that asks for it, in whatever thread that is.
 
     Example:
         >>> import numpy as np
-        >>> with OneThread():
-        ...     product = np.ones((512, 512)) @ np.ones((512, 512))
+        >>> OneThread().run(np.matmul, np.ones((1, 2)), np.ones((2, 1)))
+        array([[2.]])
     """
 
     def __init__(self) -> None:
         self._count = _function("get_num_threads")
         self._set = _function("set_num_threads")
+        self._before = 0  # how many threads it had; 0 where it has them
         self.forget()
 
     def forget(self) -> None:
         """Begin with no one inside: a forked process has no other thread of its parent's."""
-        self._inside = 0
-        self._before = 0
+        self._inside: set[object] = set()
         self._lock = threading.Lock()
+        self._restore()
 
-    def __enter__(self) -> None:
+    def run(self, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        """What the function returns."""
         if self._set is None:
-            return
-        with self._lock:
-            if not self._inside:
-                self._before = self._count()
-                self._set(1)
-            self._inside += 1
+            return function(*given, **named)
+        token = object()
+        # An interrupt comes between two lines, also of those that clean up; what it cuts off, the next one does.
+        try:
+            with self._lock:
+                if not self._inside:
+                    self._before = self._before or self._count()
+                    self._set(1)
+                self._inside.add(token)
+            return function(*given, **named)
+        finally:
+            try:
+                self._inside.discard(token)
+            finally:
+                with self._lock:
+                    self._restore()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._set is None:
-            return
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._set(self._before)
+    def _restore(self) -> None:
+        if self._before and not self._inside:
+            self._set(self._before)
+            self._before = 0
 
 
 ONE_THREAD = OneThread()

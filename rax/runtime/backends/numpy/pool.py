@@ -20,28 +20,26 @@ Work = Callable[[Block], None]
 
 
 class _Job:
-    """Blocks that are left to do, and how many threads are at work."""
+    """Blocks that are left to do, and how many threads help."""
 
     def __init__(self, blocks: Sequence[Block], start: Callable[[], Work]) -> None:
         self._left = iter(blocks)  # of a list or range: the interpreter's lock keeps it whole
         self._start = start
-        self._running = 0
+        self._helpers = 0
         self._closed = False
         self._error: BaseException | None = None
-        self._changed = threading.Condition()
+        # Unlike conditions, these stay whole when a wait is interrupted.
+        self._lock = threading.Lock()
+        self._left_by: SimpleQueue[None] = SimpleQueue()
 
     def help(self) -> None:
         """Do blocks until none is left or one has failed; nothing if that is so already."""
-        with self._changed:
+        with self._lock:
             if self._closed:
                 return
-            self._running += 1
-        try:
-            self._work()
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
+            self._helpers += 1
+        self._work()
+        self._left_by.put(None)
 
     def _work(self) -> None:
         try:
@@ -57,10 +55,10 @@ class _Job:
     def finish(self) -> None:
         """Work too, and wait for the others."""
         self._work()
-        with self._changed:
+        with self._lock:
             self._closed = True
-            while self._running:
-                self._changed.wait()
+        for _ in range(self._helpers):
+            self._left_by.get()
         del self._start  # with the arrays it holds: a thread may come late
         if self._error is not None:
             raise self._error
@@ -91,12 +89,11 @@ class _Pool:
                     self._helpers.append(Helper(thread.native_id or 0))
 
         def work(able: int) -> None:
-            with ONE_THREAD:
-                for _ in range(able):
-                    self._jobs.put(job)
-                job.finish()
+            for _ in range(able):
+                self._jobs.put(job)
+            job.finish()
 
-        self._processors.run(work, self._helpers[:helpers])
+        ONE_THREAD.run(self._processors.run, work, self._helpers[:helpers])
 
     def _serve(self, jobs: SimpleQueue[_Job]) -> None:
         with np.errstate(all="ignore"):

@@ -52,7 +52,7 @@ class Processors:
 
     def forget(self) -> None:
         """Begin with none taken: a forked process has no other thread of its parent's."""
-        self._taken: set[int] = set()
+        self._taken: dict[int, int] = {}  # by thread
         self._lock = threading.Lock()
 
     def run(self, work: Callable[[int], None], helpers: Sequence[Helper]) -> None:
@@ -65,24 +65,32 @@ class Processors:
         if self._current is None:
             work(len(helpers))
             return
-        allowed = os.sched_getaffinity(0)
-        with self._lock:
-            free = sorted(allowed - self._taken)
-            current = self._current()
-            own = current if current in free else next(iter(free), None)
-            if own is not None:
-                self._taken.add(own)
-        if own is None:
+        caller, allowed = threading.get_ident(), os.sched_getaffinity(0)
+        if allowed == {self._taken.get(caller)}:  # within a job of its own
             work(0)
             return
         try:
-            # Those that follow its own, so that processes side by side do not all take the first.
-            others = [*[each for each in free if each > own], *[each for each in free if each < own]]
-            for helper, processor in zip(helpers, others, strict=False):
-                helper.keep_to(processor)
-            os.sched_setaffinity(0, {own})
-            work(min(len(helpers), len(others)))
-        finally:
-            os.sched_setaffinity(0, allowed)
             with self._lock:
-                self._taken.discard(own)
+                self._taken.pop(caller, None)  # left by an interrupt
+                free = sorted(allowed.difference(self._taken.values()))
+                current = self._current()
+                own = current if current in free else next(iter(free), None)
+                if own is not None:
+                    self._taken[caller] = own
+            self._work(work, helpers, free, own)
+        finally:
+            try:
+                os.sched_setaffinity(0, allowed)
+            finally:
+                self._taken.pop(caller, None)
+
+    def _work(self, work: Callable[[int], None], helpers: Sequence[Helper], free: list[int], own: int | None) -> None:
+        if own is None:
+            work(0)
+            return
+        # Those that follow its own, so that processes side by side do not all take the first.
+        others = [*[each for each in free if each > own], *[each for each in free if each < own]]
+        for helper, processor in zip(helpers, others, strict=False):
+            helper.keep_to(processor)
+        os.sched_setaffinity(0, {own})
+        work(min(len(helpers), len(others)))

@@ -64,8 +64,7 @@ def shared_product(kernel: Kernel, types: Types) -> Kernel:
 
 def _alone(kernel: Kernel) -> Kernel:
     def product(left: Array, right: Array, **out: Array) -> Any:
-        with ONE_THREAD:
-            return kernel(left, right, **out)
+        return ONE_THREAD.run(kernel, left, right, **out)
 
     return product
 
