@@ -173,7 +173,7 @@ def _run(start: int, step: int, stop: int) -> slice:
 
 def _fitting(each: int, most: int) -> int:
     """How many fit a small product, of which each takes so many multiplications: all, or a multiple of a few."""
-    count = SMALL // each
+    count = SMALL // max(each, 1)
     return most if count >= most else max(count - count % LEAST, LEAST)
 
 
@@ -204,7 +204,7 @@ def cut(types: Sequence[TensorType], *, backward: bool = False) -> Cut:
     item_step = max(1, min(fits // group_step, items, -(-items * outer // parts))) if group_step == groups else 1
     while group_step > 1 and outer * -(-items // item_step) * -(-groups // group_step) < parts:
         group_step = -(-group_step // 2)
-    row_span = queries
+    row_span = max(queries, 1)
     apart = outer * -(-items // item_step) * -(-groups // group_step)
     if not backward and apart < parts:
         row_span = -(-queries // row_step // -(-parts // apart)) * row_step

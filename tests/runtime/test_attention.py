@@ -235,3 +235,22 @@ def test_memory_is_as_planned_and_far_below_that_of_the_weights(slopes: bool, ca
     # What threads kept from earlier calls is not allocated anew.
     assert measured < planned + 500_000
     assert planned < 0.4 * 8 * 1024 * 1024 * 4
+
+
+@pytest.mark.usefixtures("all_large")
+@pytest.mark.parametrize("sizes", [(0, 3, 2, 2), (3, 3, 0, 2), (3, 3, 2, 0), (3, 3, 0, 0)])
+@pytest.mark.parametrize("known", [False, True])
+def test_the_gradient_of_attention_without_some_elements(sizes: tuple[int, int, int, int], known: bool) -> None:
+    count, others, size, width = sizes
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(2, *each)) for each in ((count, 2, size), (others, 2, size), (others, 2, width))]
+
+    def loss(query: Any, key: Any, value: Any) -> Any:
+        return rnp.sum(nn.dot_product_attention(query, key, value, scale=0.5) ** 2)
+
+    shapes = [(2, "count", 2, "size"), (2, "others", 2, "size"), (2, "others", 2, "width")]
+    specs = arrays if known else [rax.spec(shape, "float64") for shape in shapes]
+    graph = rax.trace(rax.grad(loss, (0, 1, 2)), *specs)
+    found = rax.compile(graph)(*arrays)
+    for one, other in zip(found, rax.compile(graph, "reference")(*arrays), strict=True):
+        assert_close(one, other, 1e-12, str(sizes))

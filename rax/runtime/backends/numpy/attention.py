@@ -80,6 +80,9 @@ def make_gradient(op: Any, types: Types) -> Kernel:
             return pull
 
         _share(work, start)
+        if not work.queries:
+            for each in results:
+                each.fill(0)
         return results
 
     return gradient
