@@ -362,7 +362,10 @@ def exchanged(op: Any, x: TensorType, kernel: TensorType) -> tuple[Conv, TensorT
         size, window, taps = (type.shape[axis + 2].__index__() for type in (x, kernel, result))
         reach = (taps - 1) * op.strides[axis]
         before = reach - low.__index__()
-        padding.append((before, size + reach - window - before))
+        after = size + reach - window - before
+        if min(before, after, size - op.strides[axis]) < 0:  # some of the cotangent may meet nothing but zeros
+            return None
+        padding.append((before, after))
     return Conv(op.strides, tuple(padding), op.input_dilation, op.kernel_dilation, 1), kernel, x
 
 

@@ -135,3 +135,22 @@ def test_a_convolution_and_its_derivatives_take_the_memory_planned(
     tracemalloc.stop()
     # Beside the code that the first call makes. A thread that comes late leaves its scratch memory unused.
     assert 0.5 * planned < measured < planned + 500_000
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [(0, 0, 0, 0), (1, 7, 5, 3), (0, 3, 2, 5)])
+@pytest.mark.parametrize(("size", "window", "dilation"), [(6, 3, 1), (6, 2, 2), (1, 2, 3)])
+def test_what_is_not_finite_shows_in_a_derivative_by_a_kernel_where_it_does_by_definition(
+    number: float, place: tuple[int, ...], size: int, window: int, dilation: int
+) -> None:
+    image, kernel = random(2, 8, 6, size), random(2, 8, window, window)
+    given = random(2, 2, 6, size)
+    image[place[0], place[1], place[2], place[3] % size] = number
+
+    def loss(kernel: Any, image: Any, given: Any) -> Any:
+        return rnp.sum(nn.conv(image, kernel, padding="same", dilation=dilation) * given)
+
+    for arrays in ((kernel, image, given), (kernel, random(2, 8, 6, size), np.where(given > 1, number, given))):
+        graph = rax.trace(rax.grad(loss), *arrays)
+        due = compile(graph, "reference")(*arrays)
+        assert_close(compile(graph)(*arrays), due, 1e-4, "kernel")

@@ -159,13 +159,12 @@ def make_conv(op: Any, types: Types) -> Kernel | None:
     if parts:
         return _by_phases(parts, shape, dtype)
     turned = exchanged(op, x, kernel)
-    if turned is not None:
-        return _exchanged(make_conv(turned[0], turned[1:]))
-    shifted = shifts(op, x, kernel)
+    shifted = None if turned is not None else shifts(op, x, kernel)
     if shifted is not None:
         return _by_shifts(shifted, shape, dtype)
     work = cut(op, x, kernel)
-    return (_by_terms if work.swapped else _by_columns)(work, shape, dtype)
+    plain = (_by_terms if work.swapped else _by_columns)(work, shape, dtype)
+    return plain if turned is None else _exchanged(make_conv(turned[0], turned[1:]), plain)
 
 
 def _by_phases(parts: Sequence[Phase], shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
@@ -181,12 +180,17 @@ def _by_phases(parts: Sequence[Phase], shape: Sizes, dtype: np.dtype[Any]) -> Ke
     return all_phases
 
 
-def _exchanged(compute: Kernel | None) -> Kernel:
-    """The result of a kernel with its first two axes exchanged, and all others in the other order."""
+def _exchanged(compute: Kernel | None, plain: Kernel) -> Kernel:
+    """The result of a kernel with its first two axes exchanged, and all others in the other order.
+
+    It pads the cotangent with zeros, not the images: what an infinity or a NaN meets there is told by the plain one.
+    """
     assert compute is not None
 
     def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
         found = np.flip(compute(kernel, x).swapaxes(0, 1), tuple(range(2, x.ndim)))
+        if not np.isfinite(found).all():
+            return plain(x, kernel) if out is None else plain(x, kernel, out=out)
         if out is None:
             return np.ascontiguousarray(found)
         np.copyto(out, found)
