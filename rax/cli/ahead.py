@@ -21,12 +21,16 @@ class Ahead:
         self._path = path
         self._found: Contents | Exception | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system allows no more threads
+            self._read()
 
     def _read(self) -> None:
         try:
-            self._found = contents = Contents(self._path)
+            contents = Contents(self._path)
             contents.hash()
+            self._found = contents
         except Exception as error:  # noqa: BLE001  # it is raised where the file is asked for
             self._found = error
 
@@ -37,7 +41,8 @@ class Ahead:
             FormatError: the file is damaged, hostile, newer than this rax, or no rax file.
             OSError: the file cannot be read.
         """
-        self._thread.join()
+        if self._found is None:
+            self._thread.join()
         assert self._found is not None
         if isinstance(self._found, Exception):
             raise self._found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import ml_dtypes
@@ -280,6 +281,20 @@ def test_what_is_wrong_is_said_in_one_line(
     np.save("objects.npy", np.array([None]))
     np.savez("a.npz", x=np.zeros(2))
     assert refused(capsys, *[word.replace("M", model) for word in arguments]) == f"rax-run: {text}"
+
+
+def test_a_file_is_read_where_no_thread_can_be_started(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main([model]) == 0
+    due = capsys.readouterr().out
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert main([model]) == 0
+    assert capsys.readouterr().out == due
 
 
 def test_a_missing_input_is_named(capsys: pytest.CaptureFixture[str]) -> None:
