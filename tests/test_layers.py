@@ -254,7 +254,8 @@ NEEDED = {
     ),
     "runtime.backends": "base numpy reference",
     "runtime.backends.numpy": (
-        "codegen contraction elementwise instances kernel movement reduction scratch select source step table"
+        "codegen contraction elementwise instances kernel movement reduction scratch select source step table "
+        "temporaries"
     ),
 }  # fmt: skip
 """The modules of ours that it needs, by where they lie: each takes time at every start of ``rax-run``.

@@ -7,10 +7,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from rax.ir.dims import Size
 from rax.ir.record import Record
 from rax.ir.types import DType, TensorType, bool_
 from rax.ops.reduction import computing_dtype
+from rax.runtime.arena import BUFFER, aligned
 from rax.runtime.fusion import threads
 from rax.runtime.patches import LEAST, SMALL
 
@@ -139,10 +139,10 @@ class Cut(Record):
 
     @property
     def needs(self) -> dict[str, int]:
-        """How many numbers of the computing dtype a thread needs, by what for."""
+        """How many numbers of the computing dtype a thread is given, by what for."""
         scores, keys, values = (self.heads * each for each in (self.rows * self.keys, self.size, self.width))
         found = {"scores": scores, "query": self.rows * keys, "sums": self.rows * values}
-        found["partial"] = self.partial(self.width)
+        found |= {"partial": self.partial(self.width), "top": self.heads * self.rows, "total": self.heads * self.rows}
         if self.packs:
             found["columns"] = self.keys * keys
         if self.cast or (self.backward and self.packs):
@@ -162,9 +162,14 @@ class Cut(Record):
         return math.prod(map(min, self.mask_axes, most[-len(self.mask_axes) :]))
 
     @property
-    def scratch_bytes(self) -> int:
-        """The memory that all threads take together."""
-        return self.workers * (sum(self.needs.values()) * self.dtype.itemsize + self.mask_bytes)
+    def worker_bytes(self) -> int:
+        """The memory that one thread is given: for what it needs, and what a block must not look at."""
+        return sum([aligned(count * self.dtype.itemsize) for count in self.needs.values()]) + aligned(self.mask_bytes)
+
+    @property
+    def own_bytes(self) -> int:
+        """What NumPy takes for a thread: which rows have no numbers, and operands copied a part at a time."""
+        return 2 * self.heads * self.rows + 2 * BUFFER * self.dtype.itemsize
 
 
 def _run(start: int, step: int, stop: int) -> slice:
@@ -214,8 +219,10 @@ def cut(types: Sequence[TensorType], *, backward: bool = False) -> Cut:
     )  # fmt: skip
 
 
-def attention_scratch(op: Any, types: Sequence[TensorType], dense: Sequence[bool]) -> Size:
-    """The bytes that attention takes beside operands and result; of symbolic sizes they are not counted.
+def attention_needs(op: Any, types: Sequence[TensorType], dense: Sequence[bool]) -> tuple[int, int] | None:
+    """The bytes that attention takes beside operands and result, and how many of them it is given.
+
+    None where it has no blocks, or sizes are symbolic.
 
     Args:
         op: a ``dot_product_attention``, whose attributes make no difference.
@@ -223,13 +230,17 @@ def attention_scratch(op: Any, types: Sequence[TensorType], dense: Sequence[bool
         dense: which of them are C-contiguous, which makes none either.
     """
     del op, dense
-    return cut(types).scratch_bytes if _is_known(types) else 0
+    return _needs(cut(types)) if _is_known(types) else None
 
 
-def gradient_scratch(op: Any, types: Sequence[TensorType], dense: Sequence[bool]) -> Size:
+def gradient_needs(op: Any, types: Sequence[TensorType], dense: Sequence[bool]) -> tuple[int, int] | None:
     """The same of its gradient, whose last operand is the derivative by the result."""
     del op, dense
-    return cut(types[:-1], backward=True).scratch_bytes if _is_known(types) else 0
+    return _needs(cut(types[:-1], backward=True)) if _is_known(types) else None
+
+
+def _needs(work: Cut) -> tuple[int, int]:
+    return work.workers * (work.worker_bytes + work.own_bytes), work.workers * work.worker_bytes
 
 
 def _is_known(types: Sequence[TensorType]) -> bool:

@@ -81,16 +81,27 @@ class Arranger:
         self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
     ) -> tuple[list[int], Plan]:
         """The order that holds the least, of those tried, and its plan."""
-        plan = self._shared(skeleton, dim_values, steps, types)
+        plan = self._without_arena(skeleton, dim_values, steps, types)
         few = plan.peak_bytes < LEAST_HELD
         orders: list[list[int]] = [] if few else _lower_orders(skeleton, plan.steps, types)
         for order in orders:
-            other = self._shared(skeleton, dim_values, [steps[place] for place in order], types)
+            other = self._without_arena(skeleton, dim_values, [steps[place] for place in order], types)
             if other.peak_bytes < plan.peak_bytes:
-                return order, other
-        return list(range(len(steps))), plan
+                return order, self._with_arena(other)
+        return list(range(len(steps))), self._with_arena(plan)
 
     def _shared(
+        self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
+    ) -> Plan:
+        return self._with_arena(self._without_arena(skeleton, dim_values, steps, types))
+
+    def _with_arena(self, plan: Plan) -> Plan:
+        """The plan with a place for each buffer, where sizes are known."""
+        if self._places is None or not are_static(plan.types):
+            return plan
+        return plan.with_arena(_Placer(plan, self._places).arena())
+
+    def _without_arena(
         self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
     ) -> Plan:
         """The plan of steps in the order in which they run."""
@@ -117,16 +128,13 @@ class Arranger:
                     self._writes is not None and self._writes(each.op, tuple([types[value] for value in each.operands]))
                     for each in step.members
                 ]
-                step.scratch = _scratch(step, types, able)
+                step.scratch, step.space = _scratch(step, types, able)
         dying: list[list[int]] = [[] for _ in arranged]
         for value, root in enumerate(buffers):
             if value == root and value not in external and 0 <= deaths[value] < len(arranged):
                 dying[deaths[value]].append(value)
-        arena = None
-        if self._places is not None and are_static(types):
-            arena = _Placer(skeleton, self._places, types, buffers, deaths, kept).arena(arranged)
         structure = Structure(
-            skeleton.inputs, skeleton.outputs, skeleton.constants, buffers, last, external, kept, arena, deaths, dying,
+            skeleton.inputs, skeleton.outputs, skeleton.constants, buffers, last, external, kept, None, deaths, dying,
             skeleton,
         )  # fmt: skip
         return Plan(skeleton.graph, dim_values, tuple(arranged), types, structure)
@@ -192,45 +200,40 @@ def spare_types(step: Step, types: Sequence[TensorType]) -> list[TensorType]:
 
 
 class _Placer:
-    """Gives the buffers of a plan their places in an arena."""
+    """Gives the buffers of a plan, whose steps have their last form, their places in an arena."""
 
-    def __init__(
-        self,
-        skeleton: Skeleton,
-        places: Able,
-        types: Sequence[TensorType],
-        buffers: Sequence[int],
-        deaths: Sequence[int],
-        kept: frozenset[int],
-    ) -> None:
-        self._skeleton = skeleton
+    def __init__(self, plan: Plan, places: Able) -> None:
+        structure = plan.structure
+        self._steps = plan.steps
+        self._skeleton = structure.skeleton
         self._places = places
-        self._types = types
-        self._buffers = buffers
-        self._deaths = deaths
-        self._kept = kept
+        self._types = plan.types
+        self._buffers = structure.buffers
+        self._deaths = structure.deaths
+        self._kept = structure.kept
         self._lives: list[Life] = []
         self._blocks: dict[int, int] = {}
         self._values: dict[int, int] = {}
         self._fresh: set[int] = set()
         self._given: set[int] = set()
 
-    def arena(self, steps: Sequence[Step]) -> Arena:
-        """The places of all buffers, in a plan whose steps have their last form."""
+    def arena(self) -> Arena:
+        """The places of all buffers."""
         wanted = self._wanted()
         self._given = {root for root in wanted if root is not None} if self._skeleton.nested else set()
         returned = {root for root in wanted if root is not None} - self._given
         able_roots: set[int] = set()
-        for index, step in enumerate(steps):
+        for index, step in enumerate(self._steps):
             able = not step.view and self._able(step)
             for value in step.results:
                 if self._buffers[value] == value:
                     self._sort_out(value, index, able=able, returned=value in returned)
                     if able:
                         able_roots.add(value)
-            if step.nested:
+            block = self._block_bytes(step) if step.nested else step.space.__index__()
+            if block or step.nested:
                 self._blocks[index] = len(self._lives)
-                self._lives.append((self._block_bytes(step), index, index))
+                self._lives.append((block, index, index))
         offsets, nbytes = place(self._lives)
         given = tuple([root in able_roots for root in wanted]) if self._skeleton.nested else ()
         return Arena(

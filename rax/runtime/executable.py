@@ -47,6 +47,7 @@ class Specialised:
             backend.writes,
             backend.fuses,
             backend.places if backend.has_arena else None,
+            backend.needs,
             donated,
             orders=orders_of(backend.name),
             fit=None if memory is None else partial(_fitting, memory),
@@ -278,8 +279,8 @@ def compile(
             sums. What a loop keeps for the way back it keeps; see ``checkpoint`` of :func:`rax.scan`.
         max_memory: the most bytes a call may hold at once. It changes no plan: a call whose peak is more
             is refused before anything is allocated. Both limits count what the call makes, its results and the
-            bodies of its loops included; not its arguments and the constants of the graph, nor, but for
-            convolutions, the scratch memory of one operation, in the order of its operands and results.
+            bodies of its loops and the scratch memory of its operations included; not its arguments and the
+            constants of the graph.
         timeout: the most seconds that planning may take, and then each call. The clock is looked at before each
             operation and each round of a loop, so a call ends when the operation then running is done.
         donate: what a call may write results over: arguments by position or name, with all that is nested in them,

@@ -13,10 +13,13 @@ from collections.abc import Mapping, Sequence
 
 from rax.ir.record import Record
 from rax.ir.types import DType, TensorType
+from rax.runtime.arena import ALIGNMENT, BUFFER, aligned
 from rax.runtime.clusters import Form, Shape
 
 # Runs of blocks that a thread does one after another: enough for threads of unlike speed to end together.
 _PIECES = 8
+# What an entry may lose of the memory it is given where its arrays begin.
+_SPARE = 3 * ALIGNMENT
 
 
 @functools.cache
@@ -61,6 +64,16 @@ class Layout(Record):
     def block_size(self) -> int:
         """The elements of the largest block."""
         return self.rows * self.columns * math.prod(self.shape[2:])
+
+    @property
+    def block_rows(self) -> int:
+        """The rows of the largest block."""
+        return -(-self.block_size // self.row_size)
+
+    @property
+    def workers(self) -> int:
+        """How many threads may be at work."""
+        return min(threads(), len(self.pieces()))
 
     @property
     def row_size(self) -> int:
@@ -183,14 +196,16 @@ class Entry(Record):
         operands: the values that they read from elsewhere.
         result: what the last of them makes.
         writes: whether the result can be written over an operand of the same dtype and form.
-        allocates: the bytes of the arrays that it makes beside, for each element of a block.
+        own: the bytes that it allocates beside, for each element of a block.
+        space: the bytes that it is given, for each element of a block and for each of its rows.
     """
 
     members: tuple[int, ...]
     operands: tuple[int, ...]
     result: int
     writes: bool
-    allocates: int
+    own: int
+    space: tuple[int, int]
 
 
 class Program(Record):
@@ -202,6 +217,7 @@ class Program(Record):
         registers: the dtypes of the scratch blocks; their slots follow those of operands and results.
         thin: the dtypes of scratch with one element for each row; their slots follow.
         own: the bytes that entries allocate for each element of a block.
+        space: the bytes that they are given for each element of a block, and for each of its rows.
     """
 
     entries: list[Entry]
@@ -209,23 +225,37 @@ class Program(Record):
     registers: list[DType]
     thin: list[DType]
     own: int
+    space: tuple[int, int]
 
-    def scratch_bytes(self, cut: Layout, sums: Sequence[TensorType]) -> int:
-        """The bytes of scratch memory that all threads take together.
+    def space_bytes(self, cut: Layout) -> int:
+        """The bytes that an entry may be given for a block."""
+        wide, high = self.space
+        return aligned(wide * cut.block_size + high * cut.block_rows + _SPARE * (wide + high > 0))
+
+    def worker_bytes(self, cut: Layout, sums: Sequence[TensorType]) -> int:
+        """The bytes of scratch memory that a thread is given.
 
         Args:
             cut: how the group is cut into blocks.
             sums: the types of its sums over all rows.
         """
-        blocks = cut.block_count
-        wide = sum([dtype.itemsize for dtype in self.registers]) + self.own
-        high = sum([dtype.itemsize for dtype in self.thin])
-        one = wide * cut.block_size + high * -(-cut.block_size // cut.row_size)
-        total = one * min(threads(), blocks)
+        arrays = [dtype.itemsize * cut.block_size for dtype in self.registers]
+        arrays += [dtype.itemsize * cut.block_rows for dtype in self.thin]
+        arrays += [type.nbytes.__index__() for type in sums if type.ndim]
+        return sum(map(aligned, arrays)) + self.space_bytes(cut)
+
+    def scratch_bytes(self, cut: Layout, sums: Sequence[TensorType]) -> tuple[int, int]:
+        """The bytes of scratch memory that all threads take together, and how many of them they are given."""
+        given = cut.workers * self.worker_bytes(cut, sums)
         for type in sums:
-            parts = min(blocks, piece_count()) + min(threads(), blocks) if type.ndim else blocks
-            total += parts * type.nbytes.__index__()
-        return total
+            given += aligned(type.nbytes.__index__() * (len(cut.pieces()) if type.ndim else cut.block_count))
+        return given + cut.workers * (self.own * cut.block_size + self._buffer_bytes(cut)), given
+
+    def _buffer_bytes(self, cut: Layout) -> int:
+        """What NumPy copies the elements of rows to, where there is one for a short row."""
+        uneven = cut.inner > 0 or any(shape != cut.shape and math.prod(shape) > 1 for shape in cut.operands)
+        itemsize = max([dtype.itemsize for dtype in (*self.registers, *self.thin)], default=8)
+        return 3 * BUFFER * itemsize if uneven and 2 * cut.shape[-1] <= BUFFER else 0
 
 
 _Slot = tuple[int, bool]
@@ -280,8 +310,9 @@ class Slots:
         """What is done to each block."""
         slots = [self._assign(place, entry) for place, entry in enumerate(self._entries)]
         rows = [(tuple([self._number(each) for each in ins]), self._number(out)) for ins, out in slots]
-        own = max([entry.allocates for entry in self._entries])
-        return Program([*self._entries], rows, self._registers, self._thin, own)
+        own = max([entry.own for entry in self._entries])
+        space = max([entry.space[0] for entry in self._entries]), max([entry.space[1] for entry in self._entries])
+        return Program([*self._entries], rows, self._registers, self._thin, own, space)
 
     def _number(self, slot: _Slot) -> int:
         """That of operands and results as it is; thin scratch follows the other."""

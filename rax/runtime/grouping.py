@@ -26,8 +26,12 @@ _REDUCTIONS = frozenset({"sum", "prod", "max", "min", "all", "any", "mean"})
 _LOCATIONS = frozenset({"argmax", "argmin"})
 _ALONG_AXIS = frozenset({"softmax", "log_softmax"})
 _SHOWS = frozenset({"reshape", "broadcast_to", "stop_gradient"})
-# What is computed in several passes, with so many arrays beside the result.
-_ALLOCATING = {"sigmoid": 3, "erf": 3, "where": 2, "log_softmax": 1, "layer_norm": 1}
+# What is computed in several passes, with so many arrays and masks beside the result, and arrays with an element for
+# each row.
+_PASSES = {
+    "erf": (3, 0, 0), "where": (0, 1, 0), "sigmoid": (1, 1, 0),
+    "softmax": (0, 0, 1), "log_softmax": (1, 0, 1), "layer_norm": (1, 0, 1),
+}  # fmt: skip
 # The bytes for an element of what writes no given array.
 _UNKNOWN = 40
 _SHAPELESS: Shape = ()
@@ -193,12 +197,18 @@ def group_program(step: Step, types: Sequence[TensorType], able: Sequence[bool])
     return fusion.Slots(entries, step.operands, step.results, types, blocking, step.over).program()
 
 
-def group_scratch(step: Step, types: Sequence[TensorType], able: Sequence[bool]) -> int:
-    """The bytes of scratch memory that a group takes."""
+def group_sums(step: Step, types: Sequence[TensorType]) -> list[TensorType]:
+    """The types of a group's sums over all rows."""
     blocking = step.blocking
     assert blocking is not None
-    sums = [types[value] for value in step.results if blocking.forms[value] is Form.SUMMED]
-    return group_program(step, types, able).scratch_bytes(blocking.cut, sums)
+    return [types[value] for value in step.results if blocking.forms[value] is Form.SUMMED]
+
+
+def group_scratch(step: Step, types: Sequence[TensorType], able: Sequence[bool]) -> tuple[int, int]:
+    """The bytes of scratch memory that a group takes, and how many of them it is given."""
+    blocking = step.blocking
+    assert blocking is not None
+    return group_program(step, types, able).scratch_bytes(blocking.cut, group_sums(step, types))
 
 
 def _entries(step: Step, types: Sequence[TensorType], able: Sequence[bool], blocking: Blocking) -> list[Entry]:
@@ -224,11 +234,18 @@ def _entries(step: Step, types: Sequence[TensorType], able: Sequence[bool], bloc
         product = products.get(number)
         if product is not None:
             itemsize = types[members[product].results[0]].dtype.itemsize
-            entries.append(Entry((product, number), members[product].operands, result, False, itemsize))
+            entries.append(Entry((product, number), members[product].operands, result, False, 0, (itemsize, 0)))
         elif number not in products.values():
-            reduces = member.op.name in _REDUCTIONS or member.op.name in _LOCATIONS
-            arrays = _ALLOCATING.get(member.op.name)
-            own = 0 if writes or reduces else _UNKNOWN
-            own = own if arrays is None else arrays * types[result].dtype.itemsize
-            entries.append(Entry((number,), member.operands, result, writes, own))
+            entries.append(_entry(number, member, types, writes=writes))
     return entries
+
+
+def _entry(number: int, member: Step, types: Sequence[TensorType], *, writes: bool) -> Entry:
+    """What one member does."""
+    (result,) = member.results
+    itemsize = types[result].dtype.itemsize
+    arrays, masks, thin = _PASSES.get(member.op.name, (0, 0, 0))
+    space = arrays * itemsize + masks, thin * itemsize
+    reduces = member.op.name in _REDUCTIONS or member.op.name in _LOCATIONS
+    own = 0 if writes or reduces or any(space) else _UNKNOWN
+    return Entry((number,), member.operands, result, writes, own, space)

@@ -12,6 +12,7 @@ from typing import Any
 from rax.ir.dims import Size
 from rax.ir.types import TensorType
 from rax.ops.window import Conv, spread, window_count
+from rax.runtime.arena import BUFFER, aligned
 from rax.runtime.fusion import threads
 from rax.runtime.shifts import shifts
 
@@ -228,20 +229,31 @@ class Cut:
         return self.workers if self.spans == 1 else 1
 
     @property
-    def scratch_bytes(self) -> int:
-        """The memory that all threads take together."""
+    def worker_bytes(self) -> int:
+        """The memory that one thread takes: for patches, columns, and products that are not made where they are due."""
         patches = self.patches
         channels = self.groups * self.span
-        per_block = self.images * channels * (patches.held + (0 if self.is_direct else patches.size))
+        arrays = [] if self.is_direct else [self.images * channels * patches.size]
+        arrays += [] if patches.is_plain else [self.images * channels * patches.held]
+        products = self.joined + (self.depth < self.inner)
+        arrays += [self.images * self.places * self.groups * self.outs] * products
+        if self.swapped:
+            arrays.append(self.groups * self.span * math.prod(patches.taps) * self.outs)
+        return sum([aligned(size * self.itemsize) for size in arrays])
+
+    @property
+    def space_bytes(self) -> int:
+        """The memory that all threads take together."""
         totals = 0
         if self.swapped:
-            product = self.groups * self.ins * math.prod(patches.taps) * self.outs
-            totals = self.sums * product
-            per_block += self.images * self.places * self.groups * self.outs + product // self.ins * self.span
-        else:
-            parts = self.joined + (self.depth < self.inner)
-            per_block += parts * self.images * self.places * self.groups * self.outs
-        return (totals + self.workers * per_block) * self.itemsize
+            totals = self.sums * self.groups * self.ins * math.prod(self.patches.taps) * self.outs
+        return aligned(totals * self.itemsize) + self.workers * self.worker_bytes
+
+    @property
+    def own_bytes(self) -> int:
+        """What NumPy takes: of products that are added up where they do not lie as one, copied a part at a time."""
+        count = min(BUFFER, self.images * self.places * self.groups * self.outs)
+        return 2 * self.workers * count * self.itemsize if self.depth < self.inner else 0
 
     @property
     def is_direct(self) -> bool:
@@ -311,8 +323,10 @@ def phases(op: Any, x: TensorType, kernel: TensorType) -> list[Phase]:
     return found
 
 
-def conv_scratch(op: Any, types: Sequence[TensorType], dense: Sequence[bool]) -> Size:
-    """The bytes that a convolution takes beside operands and result; of symbolic sizes, those of its definition.
+def conv_needs(op: Any, types: Sequence[TensorType], dense: Sequence[bool]) -> tuple[Size, Size] | None:
+    """The bytes that a convolution takes beside operands and result, and how many of them it is given.
+
+    None where it has no blocks, or sizes are symbolic.
 
     Args:
         op: a conv.
@@ -322,28 +336,40 @@ def conv_scratch(op: Any, types: Sequence[TensorType], dense: Sequence[bool]) ->
     x, kernel = types
     known = all(isinstance(size, int) for size in (*x.shape, *kernel.shape, *itertools.chain(*op.padding), op.groups))
     half = x.dtype.is_floating and x.dtype.itemsize == 2
-    if not known or half or 0 in (*x.shape, *kernel.shape, *op.infer(x, kernel)[0].shape):
-        return op.scratch_bytes(x, kernel)
+    if not known:
+        return None
+    (result,) = op.infer(x, kernel)
+    if half or 0 in (*x.shape, *kernel.shape, *result.shape):  # its definition, half types in float32
+        spread = op.scratch_bytes(x, kernel).__index__() // x.dtype.itemsize
+        patches = math.prod([size.__index__() for size in (*x.shape[:2], *result.shape[2:])])
+        count = spread + patches + sum([size.__index__() for size in (x.size, kernel.size, 4 * result.size)])
+        return 2 * count * max(x.dtype.itemsize, 4), 0
     parts = phases(op, x, kernel)
     if not parts:
-        return _scratch(op, x, kernel, copied=not dense[1])
-    needs = [
-        _scratch(part.op, *part.types, copied=True) + part.op.infer(*part.types)[0].nbytes.__index__()
-        for part in parts
-        if part.op is not None
-    ]
-    return max(needs, default=0)
+        return _needs(op, x, kernel, dense)
+    found = [_needs(part.op, *part.types, (dense[0], False)) for part in parts if part.op is not None]
+    made = [aligned(part.op.infer(*part.types)[0].nbytes.__index__()) for part in parts if part.op is not None]
+    space = max([given + result for (_, given), result in zip(found, made, strict=True)], default=0)
+    return space + max([total - given for total, given in found], default=0), space
 
 
-def _scratch(op: Any, x: TensorType, kernel: TensorType, *, copied: bool) -> int:
+def _needs(op: Any, x: TensorType, kernel: TensorType, dense: Sequence[bool]) -> tuple[int, int]:
+    """The same of a convolution without phases."""
     turned = exchanged(op, x, kernel)
-    if turned is not None:
-        return _scratch(*turned, copied=False) + turned[0].infer(*turned[1:])[0].nbytes.__index__()
-    work = shifts(op, x, kernel)
-    if work is not None:
-        return work.scratch_bytes
-    pieces = cut(op, x, kernel)
-    return pieces.scratch_bytes + (kernel.nbytes.__index__() if copied and not pieces.swapped else 0)
+    shifted = None if turned is not None else shifts(op, x, kernel)
+    if shifted is not None:
+        return shifted.space_bytes + shifted.own_bytes, shifted.space_bytes
+    work = cut(op, x, kernel)
+    own, space = work.own_bytes, work.space_bytes
+    own += 0 if dense[1] or work.swapped else kernel.nbytes.__index__()
+    if work.is_direct and not dense[0]:
+        own += work.workers * work.images * work.groups * work.ins * work.patches.size * work.itemsize
+    if turned is not None:  # then one after the other, where numbers are not finite
+        (made,) = turned[0].infer(*turned[1:])
+        total, given = _needs(*turned, dense[::-1])
+        own = max(own, total - given, made.size.__index__())
+        space = max(space, given + aligned(made.nbytes.__index__()))
+    return space + own, space
 
 
 def exchanged(op: Any, x: TensorType, kernel: TensorType) -> tuple[Conv, TensorType, TensorType] | None:

@@ -43,7 +43,8 @@ class Step(Record):
         view: whether the result shares the first operand's buffer.
         over: the operand that the result is written over, as it dies here; None if there is none.
         nested: the plans of the graphs it runs.
-        scratch: the bytes it needs while it runs, where they may be far more than the operands and results take.
+        scratch: the bytes it needs while it runs, beside operands and results.
+        space: those of them that the run gives it, in the arena where there is one; the rest it allocates itself.
         members: of a group that runs block by block, its steps; ``op`` is the last one's.
         blocking: how the values of such a group follow its blocks.
     """
@@ -56,6 +57,7 @@ class Step(Record):
     over: int | None = None
     nested: tuple[Plan, ...] = ()
     scratch: Size = 0
+    space: Size = 0
     members: tuple[Step, ...] = ()
     blocking: Blocking | None = None
 
@@ -76,12 +78,12 @@ class Plan:
 
     Once all sizes are known, and the backend can write results where it is told, the buffers lie in
     one arena, which a run holds from its start to its end; those of the graphs that a loop runs lie
-    within it. What is returned is allocated on its own, as is what the backend's kernels allocate themselves.
+    within it, as does the scratch memory that kernels are given. What is returned is allocated on its own, as is
+    what the backend's kernels allocate themselves.
 
     Bytes count what a run allocates: the arena, outputs, the results of other kernels, and what the
-    graphs they run allocate. Inputs, which the caller owns, and constants do not count. Nor does
-    the scratch memory of one operation, where that is in the order of its operands and results; what
-    a conv pads and lays out counts, and the copy of an operand that a broadcast has stretched.
+    graphs they run allocate. Inputs, which the caller owns, and constants do not count. The scratch memory of
+    one operation counts as far as the backend says how much it is.
     Inputs are taken to be C-contiguous. The peak of symbolic sizes is that without an arena: it leaves out
     the gaps between buffers, that outputs do not lie in the arena, and a loop's second buffers of its carries.
 
@@ -97,6 +99,7 @@ class Plan:
         last_reads: for each value the last step that reads it; ``len(steps)`` for an output.
         arena: where the buffers lie; None where sizes are symbolic or the backend allocates every result.
         remat: what runs again to hold less, where a budget of memory asks for it; else None.
+        structure: what of it does not depend on sizes.
 
     Example:
         >>> from rax.ir.node import new_input
@@ -121,7 +124,7 @@ class Plan:
         self.dim_values = dict(dim_values)
         self.steps = steps
         self.types = types
-        self._structure = structure
+        self.structure = structure
         self.inputs = structure.inputs
         self.outputs = structure.outputs
         self.constants = structure.constants
@@ -133,7 +136,7 @@ class Plan:
     @property
     def is_dense(self) -> Sequence[bool]:
         """For each value whether it is C-contiguous."""
-        return self._structure.skeleton.dense
+        return self.structure.skeleton.dense
 
     @property
     def dim_names(self) -> tuple[str, ...]:
@@ -156,12 +159,17 @@ class Plan:
             if type not in known:
                 known[type] = type.with_shape(tuple(dims.substitute(size, dim_values) for size in type.shape))
         types = [known[type] for type in self.types]
-        filler = _Filler(dim_values, types, self._structure.skeleton.dense)
+        filler = _Filler(dim_values, types, self.structure.skeleton)
         steps = [filler.fill(step) for step in self.steps]
-        structure, given = self._structure, {**self.dim_values, **dim_values}
+        structure, given = self.structure, {**self.dim_values, **dim_values}
         if are_static(types) and not are_static(self.types):
             return structure.skeleton.arrange(structure.skeleton, given, steps, types)
         return Plan(self.graph, given, tuple(steps), types, structure)
+
+    def with_arena(self, arena: Arena) -> Plan:
+        """The plan with its buffers in an arena."""
+        structure = self.structure.replaced(arena=arena)
+        return Plan(self.graph, self.dim_values, self.steps, self.types, structure)
 
     @cached_property
     def peak_bytes(self) -> int:
@@ -223,7 +231,7 @@ class Plan:
     @property
     def _slack(self) -> int:
         """What it may take for an arena to begin where it should; one within another does."""
-        nested = self._structure.skeleton.nested
+        nested = self.structure.skeleton.nested
         return ALIGNMENT if self.arena is not None and self.arena.nbytes and not nested else 0
 
     def fresh_bytes(self) -> list[int]:
@@ -232,11 +240,12 @@ class Plan:
         assert arena is not None
         rows: list[int] = []
         live = 0
-        for step, dying in zip(self.steps, self._structure.dying, strict=True):
+        for step, dying in zip(self.steps, self.structure.dying, strict=True):
             live += sum([self.types[value].nbytes.__index__() for value in step.results if value in arena.fresh])
-            rows.append(live + max([step.scratch.__index__(), *[max(plan.fresh_bytes()) for plan in step.nested]]))
+            own = (step.scratch - step.space).__index__()
+            rows.append(live + max([own, *[max(plan.fresh_bytes()) for plan in step.nested]]))
             live -= sum([self.types[value].nbytes.__index__() for value in dying if value in arena.fresh])
-        copies = 0 if self._structure.skeleton.nested else self._copied_bytes().__index__()
+        copies = 0 if self.structure.skeleton.nested else self._copied_bytes().__index__()
         return [*rows, live + copies]
 
     def live_bytes(self) -> list[Size]:
@@ -250,7 +259,7 @@ class Plan:
         sizes = [self._bytes(value) for value in range(len(self.types))]
         rows: list[Size] = []
         live: Size = 0
-        for step, dying in zip(self.steps, self._structure.dying, strict=True):
+        for step, dying in zip(self.steps, self.structure.dying, strict=True):
             for value in step.results:
                 live = live + sizes[value]
             scratch = step.scratch
@@ -271,13 +280,13 @@ class Plan:
         return copies
 
     def _bytes(self, value: int) -> Size:
-        owns = self.buffers[value] == value and value not in self._structure.external
+        owns = self.buffers[value] == value and value not in self.structure.external
         return self.types[value].nbytes if owns else 0
 
     @property
     def output_copies(self) -> list[bool]:
         """Which outputs are copied at the end, since their memory is not theirs alone."""
-        return copied_outputs(self.outputs, self._structure.skeleton.parts, self.buffers, self._structure.kept)
+        return copied_outputs(self.outputs, self.structure.skeleton.parts, self.buffers, self.structure.kept)
 
     def __str__(self) -> str:
         given = ", ".join(f"{name} = {size}" for name, size in self.dim_values.items())
@@ -293,7 +302,7 @@ class Plan:
                 where = _amount(self._bytes(value)) if root == value else f"in %{root}"
                 if self.arena is not None and value in self.arena.offsets:
                     where += f" at {self.arena.offsets[value]:,}"
-                ends = self._structure.deaths[root]
+                ends = self.structure.deaths[root]
                 end = "end" if ends == len(self.steps) else str(ends)
                 operands = ", ".join(f"%{operand}" for operand in step.operands)
                 called = f"%{value} = {step.name}({operands})"
@@ -341,6 +350,7 @@ class Skeleton(Record):
         nested: whether the graph is that of a loop or choice.
         donated: the inputs whose memory a run may write over.
         arrange: what puts the steps in their last form, and shares out the buffers.
+        needs: how much scratch memory the backend takes for an operation.
     """
 
     graph: Graph
@@ -353,6 +363,7 @@ class Skeleton(Record):
     nested: bool
     donated: frozenset[int]
     arrange: Arrange
+    needs: Needs
 
 
 class Structure(Record):
@@ -412,22 +423,17 @@ def are_static(types: Sequence[TensorType]) -> bool:
     return all(isinstance(size, int) for type in types for size in type.shape)
 
 
-Scratch = Callable[[Op, Sequence[TensorType], Sequence[bool]], Size]
-"""The bytes that an operation takes beside operands, of which some are C-contiguous, and results."""
-
-# Of operations that compute block by block.
-SCRATCH: dict[str, Scratch] = {
-    "conv": late("rax.runtime.patches", "conv_scratch"),
-    "dot_product_attention": late("rax.runtime.attention", "attention_scratch"),
-    "attention_gradient": late("rax.runtime.attention", "gradient_scratch"),
-}
+Needs = Callable[[Op, Sequence[TensorType], Sequence[bool]], "tuple[Size, Size] | None"]
+"""The bytes that an operation takes beside operands, of which some are C-contiguous, and results, and how many of
+them it is to be given; None where nothing else is known than what its definition says."""
 
 
 class _Filler:
     """Puts sizes into steps, and checks that each operation is defined for them."""
 
-    def __init__(self, dim_values: Mapping[str, int], types: Sequence[TensorType], dense: Sequence[bool]) -> None:
-        self._dense = dense
+    def __init__(self, dim_values: Mapping[str, int], types: Sequence[TensorType], skeleton: Skeleton) -> None:
+        self._dense = skeleton.dense
+        self._needs = skeleton.needs
         self._dim_values = dim_values
         self._types = types
         self._ops: dict[int, Op] = {}
@@ -443,12 +449,11 @@ class _Filler:
         if (id(op), operands) not in self._results:
             self._results[id(op), operands] = self._check(op, operands, step)
         nested = tuple([plan.plan_for(**self._dim_values) for plan in step.nested])
-        needs = SCRATCH.get(op.name)
-        if needs is None or step.view:
-            scratch = dims.substitute(step.scratch, self._dim_values)
-        else:
-            scratch = needs(op, operands, [self._dense[value] for value in step.operands])
-        return step.replaced(op=op, nested=nested, scratch=scratch)
+        needed = None
+        if not step.view and not step.nested:
+            needed = self._needs(op, operands, [self._dense[value] for value in step.operands])
+        scratch, space = needed or (dims.substitute(step.scratch, self._dim_values), 0)
+        return step.replaced(op=op, nested=nested, scratch=scratch, space=space)
 
     def _check(self, op: Op, operands: tuple[TensorType, ...], step: Step) -> tuple[TensorType, ...]:
         due = tuple([self._types[value] for value in step.results])

@@ -18,7 +18,7 @@ from rax.ops.shape import Reshape
 from rax.runtime.buffers import Able, Arranger
 from rax.runtime.deadline import check_time
 from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed, window_strides
-from rax.runtime.plan import SCRATCH, Arrange, Plan, Skeleton, Step
+from rax.runtime.plan import Arrange, Needs, Plan, Skeleton, Step
 
 if TYPE_CHECKING:
     from rax.runtime.orders import Orders
@@ -52,6 +52,7 @@ def make_plan(
     writes: Able | None = None,
     fuses: Able | None = None,
     places: Able | None = None,
+    needs: Needs | None = None,
     donated: Sequence[int] = (),
     orders: Orders | None = None,
     fit: Callable[[Arrange], Arrange] | None = None,
@@ -66,6 +67,7 @@ def make_plan(
         fuses: whether it can run the operation block by block, in a group; by default it never can.
         places: whether it can write the result into memory it is given; by default it never can, and
             there is no arena.
+        needs: how much scratch memory it takes for an operation; by default what the operation's definition says.
         donated: the positions of the inputs whose memory a run may write over.
         orders: those of steps that were found before; by default, and for what is fitted into a budget,
             they are looked for each time.
@@ -76,7 +78,7 @@ def make_plan(
     """
     arrange = Arranger(writes, fuses, places, orders)
     whole = arrange if fit is None else fit(Arranger(writes, fuses, places))
-    builder = _Builder(takes or (lambda op, types: False), arrange, whole)
+    builder = _Builder(takes or (lambda op, types: False), needs or (lambda op, types, dense: None), arrange, whole)
     return _plan_of(graph, builder, donated)
 
 
@@ -89,8 +91,9 @@ def _plan_of(graph: Graph, builder: _Builder, donated: Sequence[int] = (), *, ne
 class _Builder:
     """Numbers values and lines up steps, with bodies put in place of operations."""
 
-    def __init__(self, takes: Able, arrange: Arrange, outermost: Arrange) -> None:
+    def __init__(self, takes: Able, needs: Needs, arrange: Arrange, outermost: Arrange) -> None:
         self._takes = takes
+        self._needs = needs
         self._arrange = arrange  # of the graphs that operations run
         self._outermost = outermost
         self._types: list[TensorType] = []
@@ -153,8 +156,8 @@ class _Builder:
             self._parts.update(results)
         runs = op.holds_graphs and not isinstance(op, Composite)  # which a backend takes whole, or not at all
         nested = tuple([self._nested(graph) for graph in graphs_run(op)]) if runs else ()
-        scratch = 0 if view or op.holds_graphs else self._scratch(op, operands, types)
-        self._steps.append(Step(op, operands, results, origin, view, None, nested, scratch))
+        scratch, space = (0, 0) if view or op.holds_graphs else self._scratch(op, operands, types)
+        self._steps.append(Step(op, operands, results, origin, view, None, nested, scratch, space))
         return results
 
     def _laid_out(self, op: Any, operands: tuple[int, ...], origin: Origin) -> tuple[int, ...]:
@@ -171,7 +174,7 @@ class _Builder:
         return tuple(found)
 
     def _nested(self, graph: Graph) -> Plan:
-        return _plan_of(graph, _Builder(self._takes, self._arrange, self._arrange), nested=True)
+        return _plan_of(graph, _Builder(self._takes, self._needs, self._arrange, self._arrange), nested=True)
 
     def _viewed(self, op: Op, operand: int, result: TensorType) -> Strides | None:
         shape = self._types[operand].shape
@@ -183,11 +186,16 @@ class _Builder:
         strides = self._strides.get(operand) if pointwise else None
         return self._dense[operand] or (strides is not None and is_ordered(strides, self._types[operand].shape))
 
-    def _scratch(self, op: Op, operands: tuple[int, ...], results: tuple[TensorType, ...]) -> Size:
-        """What an operation needs beside operands and results where that may be far more than those."""
-        types, needs = [self._types[value] for value in operands], SCRATCH.get(op.name)
-        if needs is not None:
-            return needs(op, types, [self._dense[value] for value in operands])
+    def _scratch(self, op: Op, operands: tuple[int, ...], results: tuple[TensorType, ...]) -> tuple[Size, Size]:
+        """What an operation needs beside operands and results, and how much of that it is given."""
+        types = [self._types[value] for value in operands]
+        needed = self._needs(op, types, [self._dense[value] for value in operands])
+        return (self._defined(op, operands, types, results), 0) if needed is None else needed
+
+    def _defined(
+        self, op: Op, operands: tuple[int, ...], types: Sequence[TensorType], results: tuple[TensorType, ...]
+    ) -> Size:
+        """What an operation needs by its definition, where that may be far more than operands and results."""
         total = op.scratch_bytes(*types)
         if total != 0 or isinstance(op, Pointwise) or op.name == "dim_size":
             return total
@@ -210,8 +218,9 @@ class _Builder:
     ) -> Plan:
         constants = {number: cast("Constant", node.op).literal for node, number in self._constants.items()}
         skeleton = Skeleton(
-            graph, inputs, outputs, constants, self._buffers, self._dense, self._parts, nested, donated, self._outermost
-        )
+            graph, inputs, outputs, constants, self._buffers, self._dense, self._parts, nested, donated,
+            self._outermost, self._needs,
+        )  # fmt: skip
         return self._outermost(skeleton, {}, self._steps, self._types)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from rax.ir.types import TensorType
 from rax.ops.window import spread
+from rax.runtime.arena import BUFFER, aligned
 from rax.runtime.fusion import threads
 
 Sizes = tuple[int, ...]
@@ -104,11 +105,22 @@ class Shifts:
         return min(threads(), len(self.blocks)) if worth else 1
 
     @property
-    def scratch_bytes(self) -> int:
+    def worker_bytes(self) -> int:
+        """The memory that one thread takes: for rows of images, what the taps give, and their sums."""
+        given = math.prod(self.taps) * self.outs
+        arrays = (self.ins * self.held, given * self.held, self.outs * self.rows * self.pitch)
+        return sum([aligned(size * self.itemsize) for size in arrays])
+
+    @property
+    def space_bytes(self) -> int:
         """The memory that all threads take together, and the kernel in the order of the product."""
-        taps = math.prod(self.taps)
-        per_block = (self.ins + taps * self.outs) * self.held + self.outs * self.rows * self.pitch
-        return (self.workers * per_block + taps * self.outs * self.ins) * self.itemsize
+        kernel = math.prod(self.taps) * self.outs * self.ins
+        return aligned(kernel * self.itemsize) + self.workers * self.worker_bytes
+
+    @property
+    def own_bytes(self) -> int:
+        """What NumPy takes: of what a tap gives, copied a part at a time."""
+        return self.workers * min(BUFFER, self.outs * self.rows * self.pitch) * self.itemsize
 
 
 def shifts(op: Any, x: TensorType, kernel: TensorType) -> Shifts | None:

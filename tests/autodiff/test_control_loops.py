@@ -56,7 +56,7 @@ def test_map_over_batches_needs_the_memory_of_one() -> None:
     def peak(batch_size: int) -> int:
         graph = rax.trace(
             lambda xs: rax.map(lambda x: rnp.sum(rnp.sin(x[:, None] * x)), xs, batch_size=batch_size),
-            rax.spec((64, 50)),
+            rax.spec((64, 200)),
         )
         return rax.compile(graph).plan.peak_bytes
 

@@ -127,8 +127,8 @@ def test_scratch_memory_that_no_plan_knows_is_held_to_the_limit_too() -> None:
 
 def test_the_size_of_an_input_decides(capsys: pytest.CaptureFixture[str]) -> None:
     path = saved(lambda x: x[:, None] * x, "n")
-    assert main([path, "x=[1,2]", "--max-memory", "16"]) == 0
-    assert main([path, "x=[1,2]", "--max-memory", "15"]) == 3
+    assert main([path, "x=[1,2]", "--max-memory", "48"]) == 0
+    assert main([path, "x=[1,2]", "--max-memory", "47"]) == 3
     np.save("x.npy", np.ones(2**20, np.float32))
     capsys.readouterr()
     assert main([path, "x=@x.npy", "--max-memory", "512MiB"]) == 3

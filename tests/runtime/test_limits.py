@@ -213,11 +213,11 @@ def test_a_graph_that_is_over_is_refused_before_anything_is_allocated(name: str,
 
 
 def test_sizes_that_the_inputs_give_count() -> None:
-    exe = compile(rax.trace(lambda x: x[:, None] * x, rax.spec(("n",))), max_memory=1000)
+    exe = compile(rax.trace(lambda x: x[:, None] * x, rax.spec(("n",))), max_memory=2048)
     assert exe(np.ones(10, np.float32)).shape == (10, 10)
     with pytest.raises(ResourceError) as error:
         exe(np.ones(2**20, np.float32))
-    assert error.value.what == "for n = 1048576 it would hold 4 TiB at once, 1,000 bytes are allowed"
+    assert error.value.what == "for n = 1048576 it would hold 4 TiB at once, 2 KiB are allowed"
     assert error.value.where == "more from step 1 of 2: multiply gives float32[1048576, 1048576]"
 
 

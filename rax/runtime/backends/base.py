@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from rax.ir.dims import Size
 from rax.ir.graph import Graph
 from rax.ir.op import Op
 from rax.ir.types import TensorType
@@ -51,6 +52,20 @@ class Backend(ABC):
         """Whether an operation on such operands can run block by block, in a group."""
         del op, types
         return False
+
+    def needs(self, op: Op, types: Sequence[TensorType], dense: Sequence[bool]) -> tuple[Size, Size] | None:
+        """The bytes that an operation takes beside operands and results, and how many of them it is to be given.
+
+        Args:
+            op: the operation.
+            types: of the operands.
+            dense: which of them are C-contiguous.
+
+        Returns:
+            None where nothing else is known than what the operation's definition says.
+        """
+        del op, types, dense
+        return None
 
     @abstractmethod
     def coverage(self, cls: type[Op]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rax.ir.dims import Size
 from rax.ir.graph import Graph
 from rax.ir.late import late
 from rax.ir.op import Op
@@ -15,6 +16,7 @@ from rax.runtime.backends.numpy.codegen import build
 from rax.runtime.backends.numpy.kernel import Kernel
 from rax.runtime.backends.numpy.step import step_kernel
 from rax.runtime.backends.numpy.table import KERNELS, fuses, writes_into, writes_over
+from rax.runtime.backends.numpy.temporaries import needs
 from rax.runtime.plan import Plan, Step
 
 _blockwise = late("rax.passes.attention", "blockwise")
@@ -58,6 +60,10 @@ class NumpyBackend(Backend):
     def fuses(self, op: Op, types: tuple[TensorType, ...]) -> bool:
         """What has an elementwise kernel, reductions and normalisations."""
         return fuses(op, types)
+
+    def needs(self, op: Op, types: Sequence[TensorType], dense: Sequence[bool]) -> tuple[Size, Size] | None:
+        """What its kernel takes."""
+        return needs(op, types, dense)
 
     def coverage(self, cls: type[Op]) -> str:
         """By a kernel where there is one; of the rest, composites as their body and others by their reference."""

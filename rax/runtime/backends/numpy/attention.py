@@ -17,11 +17,14 @@ from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.runtime.attention import Cut, Part, cut
 from rax.runtime.backends.numpy.kernel import Kernel, Types
 from rax.runtime.backends.numpy.pool import run_blocks
-from rax.runtime.backends.numpy.scratch import kept
+from rax.runtime.backends.numpy.scratch import Space
 from rax.runtime.deadline import check_time
 
 Work = Callable[[Part], None]
 _VECDOT: Any = np.vecdot
+# By position NumPy's stubs know no ``keepdims``.
+_LARGEST: Any = np.maximum.reduce
+_TOTAL: Any = np.add.reduce
 # BLAS adds up so many weights with no more rounding than NumPy's sums.
 _FEW_TERMS = 4096
 
@@ -32,13 +35,15 @@ def make_attention(op: Any, types: Types) -> Kernel | None:
         return None
     work = cut(types)
     shape, dtype = concrete((*types[0].shape[:-1], work.width)), numpy_dtype(types[2].dtype)
+    fixed = _Fixed(work)
 
-    def attention(*operands: Array, out: Array | None = None) -> Array:
+    def attention(*operands: Array, out: Array | None = None, space: Array | None = None) -> Array:
         result = np.empty(shape, dtype) if out is None else out
         target = _heads_first(result, work)
+        spaces = Space(space).parts(work.workers, work.worker_bytes)
 
         def start() -> Work:
-            scores = _Scores(work, op, operands)
+            scores = _Scores(work, op, operands, fixed, spaces.pop())
 
             def attend(part: Part) -> None:
                 scores.begin(part)
@@ -62,13 +67,18 @@ def make_gradient(op: Any, types: Types) -> Kernel:
     work = cut(types[:-1], backward=True)
     shapes, dtype = [concrete(type.shape) for type in types[:3]], numpy_dtype(types[0].dtype)
 
-    def gradient(*operands: Array, out: tuple[Array, ...] | None = None) -> tuple[Array, ...]:
+    fixed = _Fixed(work)
+
+    def gradient(
+        *operands: Array, out: tuple[Array, ...] | None = None, space: Array | None = None
+    ) -> tuple[Array, ...]:
         results = tuple([np.empty(shape, dtype) for shape in shapes]) if out is None else out
         by_query = _heads_first(results[0], work)
         by_key, by_value = (_groups_first(each, work) for each in results[1:])
+        spaces = Space(space).parts(work.workers, work.worker_bytes)
 
         def start() -> Work:
-            slopes = _Slopes(_Scores(work, op, operands[:-1]), operands[-1])
+            slopes = _Slopes(_Scores(work, op, operands[:-1], fixed, spaces.pop()), operands[-1])
 
             def pull(part: Part) -> None:
                 place = part.outer
@@ -88,6 +98,14 @@ def make_gradient(op: Any, types: Types) -> Kernel:
     return gradient
 
 
+class _Fixed:
+    """What all calls read: ones to sum rows with, and which keys of a square block come later."""
+
+    def __init__(self, work: Cut) -> None:
+        self.ones = np.ones(min(work.keys, _FEW_TERMS), numpy_dtype(work.dtype))
+        self.later = np.triu(np.ones((work.row_step, work.row_step), np.bool_), 1)
+
+
 class _Scores:
     """The scores of blocks, in the memory of one thread.
 
@@ -95,6 +113,8 @@ class _Scores:
         work: how they are cut.
         op: the attention.
         operands: query, key, value, perhaps bias or mask.
+        fixed: what all calls read.
+        space: where the memory is taken from.
 
     Attributes:
         memory: what is left for other uses, by name.
@@ -105,19 +125,18 @@ class _Scores:
         hidden: which scores of the last block are left out: pairs of masks and of the scores they are for.
     """
 
-    def __init__(self, work: Cut, op: Any, operands: tuple[Array, ...]) -> None:
+    def __init__(self, work: Cut, op: Any, operands: tuple[Array, ...], fixed: _Fixed, space: Space) -> None:
         dtype = numpy_dtype(work.dtype)
         self.work = work
-        arrays = kept.arrays([(count, dtype) for count in work.needs.values()])
-        self.memory = dict(zip(work.needs, arrays, strict=True))
+        self.memory = {name: space.array((count,), dtype) for name, count in work.needs.items()}
+        self._mask = space.array((work.mask_bytes,), np.dtype(np.bool_))
         self._query, self._key, self._value = (
             _heads_first(operands[0], work), _groups_first(operands[1], work), _groups_first(operands[2], work)
         )  # fmt: skip
         self._bias = _spread_out(np.asarray(operands[3]), work) if len(operands) > 3 else None
         self._causal: bool = op.causal
         self.scale = dtype.type(op.scale)
-        self._ones = np.ones(min(work.keys, _FEW_TERMS), dtype)
-        self._later = np.triu(np.ones((work.row_step, work.row_step), np.bool_), 1)
+        self._ones, self._later = fixed.ones, fixed.later
         self.leaves_out = self._causal and (self._bias is None or self._bias.dtype == np.bool_)
         self.query = self.keys = self.values = self._ones
         self.hidden: list[tuple[Array | bool, Any]] = []
@@ -156,16 +175,17 @@ class _Scores:
         scores = self.array("scores", *query.shape[:-1], keys)
         self._columns.multiply(query, scores)
         self._hide(rows, self.apart(scores))
-        top = scores.max(axis=-1, keepdims=True)
-        top[~np.isfinite(top)] = 0
+        top = self.array("top", *query.shape[:-1], 1)
+        _LARGEST(scores, -1, None, top, True)
+        np.copyto(top, 0, where=~np.isfinite(top))
         np.subtract(scores, top, scores)
         np.exp(scores, scores)
-        total = (
-            _VECDOT(scores, self._ones[:keys], keepdims=True)
-            if keys <= _FEW_TERMS
-            else scores.sum(axis=-1, keepdims=True)
-        )
-        total[total == 0] = 1
+        total = self.array("total", *query.shape[:-1], 1)
+        if keys <= _FEW_TERMS:
+            _VECDOT(scores, self._ones[:keys], out=total, keepdims=True)
+        else:
+            _TOTAL(scores, -1, None, total, True)
+        np.copyto(total, 1, where=total == 0)
         np.multiply(scores, np.reciprocal(total, total), scores)
         return scores
 
@@ -181,7 +201,7 @@ class _Scores:
         if self._bias is not None:
             bias = self._bias[_within(self._bias, self._part, rows)][..., :keys]
             if bias.dtype == np.bool_:
-                hidden.append((np.logical_not(bias), ...))
+                hidden.append((np.logical_not(bias, self._mask[: bias.size].reshape(bias.shape)), ...))
                 bias = None
         self.clear(scores, -math.inf)
         if bias is not None:
@@ -243,7 +263,8 @@ class _Slopes:
             self._add(weights, own, value_sums, first=first)
             slopes = scores.array("slopes", *weights.shape)
             values.multiply(own, slopes)
-            np.subtract(slopes, _VECDOT(slopes, weights, keepdims=True), slopes)
+            top = scores.array("top", *own.shape[:-1], 1)
+            np.subtract(slopes, _VECDOT(slopes, weights, out=top, keepdims=True), slopes)
             np.multiply(slopes, weights, slopes)
             if not finite:
                 scores.clear(scores.apart(slopes), 0)

@@ -11,6 +11,7 @@ import numpy as np
 from rax.ir.record import Record
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Kernel, Types
+from rax.runtime.backends.numpy.scratch import Space
 from rax.runtime.backends.numpy.table import find_kernel
 from rax.runtime.fusion import Layout
 
@@ -74,10 +75,10 @@ def _row_sum(axes: tuple[int, ...], dtype: np.dtype[Any], count: int, *, product
     if products:
         add = _reduction(np.add, axes, dtype)
 
-        def kernel(x: Array, y: Array, out: Array) -> Any:
+        def kernel(x: Array, y: Array, out: Array, space: Array) -> Any:
             if short and x.shape[-1] == y.shape[-1]:
                 return _vecdot(x, y, out)
-            return add(np.multiply(x, y), out)
+            return add(_product(x, y, space), out)
 
         return kernel
     if not short:
@@ -88,6 +89,12 @@ def _row_sum(axes: tuple[int, ...], dtype: np.dtype[Any], count: int, *, product
         return _vecdot(x, ones, out)
 
     return total
+
+
+def _product(x: Array, y: Array, space: Array) -> Array:
+    """In memory that is given."""
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    return np.multiply(x, y, np.ndarray(shape, x.dtype, space))
 
 
 def _vecdot(x: Array, y: Array, out: Array) -> Any:
@@ -118,37 +125,44 @@ class Sum(Record):
     products: bool
     count: Any = None
 
-    def parts(self, cut: Layout) -> Array:
+    def parts(self, cut: Layout, given: Space) -> Array:
         """Where the parts go: one for each block, or where they have many elements for each piece."""
         if self.axes is None:
-            return np.empty(cut.block_count, self.dtype)
-        return np.empty((len(cut.pieces()), *cut.shape[len(cut.shape) - cut.inner :]), self.dtype)
+            return given.array((cut.block_count,), self.dtype)
+        return given.array((len(cut.pieces()), *cut.shape[len(cut.shape) - cut.inner :]), self.dtype)
 
-    def add(self, operands: Sequence[Array], parts: Array, place: tuple[int, int, bool]) -> None:
+    def with_part(self, parts: Array, given: Space) -> tuple[Array, Array]:
+        """Those, and where a thread puts the one of a block if it is to be added to others."""
+        return parts, parts if self.axes is None else given.array(parts.shape[1:], self.dtype)
+
+    def add(
+        self, operands: Sequence[Array], parts: tuple[Array, Array], place: tuple[int, int, bool], space: Array
+    ) -> None:
         """Take in one block.
 
         Args:
             operands: the block of each operand.
-            parts: see :meth:`parts`.
+            parts: see :meth:`with_part`.
             place: the number of the piece and of the block, and whether it is the first of its piece.
+            space: memory for products.
         """
         piece, block, first = place
+        totals, part = parts
         if self.axes is None:
-            self._reduce(operands, parts[block, ...])
+            self._reduce(operands, totals[block, ...], space)
         elif first:
-            self._reduce(operands, parts[piece])
+            self._reduce(operands, totals[piece], space)
         else:
-            part = np.empty(parts.shape[1:], self.dtype)
-            self._reduce(operands, part)
-            self.ufunc(parts[piece], part, out=parts[piece])
+            self._reduce(operands, part, space)
+            self.ufunc(totals[piece], part, out=totals[piece])
 
-    def _reduce(self, operands: Sequence[Array], out: Array) -> None:
+    def _reduce(self, operands: Sequence[Array], out: Array, space: Array) -> None:
         if self.products:
             x, y = operands
             if self.axes is None and x.shape == y.shape and x.shape[-1] <= _PRODUCTS and x.ndim > 1:
                 self.ufunc.reduce(np.vecdot(x, y), None, self.dtype, out)
                 return
-            operands = [np.multiply(x, y)]
+            operands = [_product(x, y, space)]
         self.ufunc.reduce(operands[0], self.axes, self.dtype, out)
 
     def whole(self, parts: Array, out: Array) -> None:

@@ -57,6 +57,10 @@ class _Buffer(int):
     """Stands among a function's objects for a value in the arena, by its number."""
 
 
+class _Space(int):
+    """Stands there for the scratch memory of a step, by its place."""
+
+
 class _Control(int):
     """Stands there for the kernel of a step that runs graphs, by its place."""
 
@@ -81,6 +85,7 @@ class _Program:
         offsets = plan.arena.offsets if plan.arena is not None else {}
         self._buffers: dict[int, tuple[Step, Kernel]] = {}
         steps: list[tuple[Step, Kernel]] = []
+        spaces: dict[int, _Space] = {}  # by the step's place among those
         for place, step in enumerate(plan.steps):
             if timed:
                 check_time()
@@ -97,8 +102,10 @@ class _Program:
             if not step.view:
                 placed = [value for value in step.results if plan.buffers[value] in offsets]
                 self._buffers.update(dict.fromkeys(placed, (step, kernel)))
+            if plan.arena is not None and place in plan.arena.blocks and not step.nested:
+                spaces[len(steps)] = _Space(place)
             steps.append((step, kernel))
-        emitter = _Emitter(plan, known, self._buffers.keys(), steps, owned=owned, timed=timed)
+        emitter = _Emitter(plan, known, self._buffers.keys(), steps, spaces, owned=owned, timed=timed)
         self._chunks = [chunk.compiled() for chunk in emitter.emit()]
         self._steps = [step for step, _ in steps]
         given = plan.arena.given if plan.arena is not None else ()
@@ -119,11 +126,19 @@ class _Program:
         chunks: list[Run] = []
         for code, objects in self._chunks:
             bound = [
-                arrays[each] if type(each) is _Buffer else controls[each] if type(each) is _Control else each
+                arrays[each] if type(each) is _Buffer
+                else controls[each] if type(each) is _Control
+                else self._space(each, memory) if type(each) is _Space
+                else each
                 for each in objects
-            ]
+            ]  # fmt: skip
             chunks.append(cast("Run", FunctionType(code, {}, "chunk", tuple(bound))))
         return _run_of(self._plan, self._steps, chunks)
+
+    def _space(self, place: int, memory: Array) -> Array:
+        assert self._plan.arena is not None
+        begin, size = self._plan.arena.blocks[place]
+        return memory[begin : begin + size]
 
     def _control(self, place: int, programs: Sequence[_Program], memory: Array) -> Kernel:
         plan, step = self._plan, self._plan.steps[place]
@@ -249,7 +264,7 @@ class _Chunk(Record):
 
     def name(self, item: Any) -> str:
         """The parameter that stands for an object; the object is kept, so its id stays its own."""
-        key: Any = (type(item), int(item)) if type(item) in (_Buffer, _Control) else id(item)
+        key: Any = (type(item), int(item)) if type(item) in (_Buffer, _Control, _Space) else id(item)
         name = self.bound.get(key)
         if name is None:
             name = self.bound[key] = f"k{len(self.objects)}"
@@ -272,6 +287,7 @@ class _Emitter:
         known: dict[int, Any],
         placed: Any,
         steps: list[tuple[Step, Kernel]],
+        spaces: Mapping[int, _Space],
         *,
         owned: bool,
         timed: bool,
@@ -281,6 +297,7 @@ class _Emitter:
         self._placed = placed
         self._fixed = set(known)  # what no step may write over
         self._steps = steps
+        self._spaces = spaces
         self._owned = owned
         self._timed = timed
         self._slots: dict[int, int] = {}
@@ -351,7 +368,8 @@ class _Emitter:
             names = iter([f"s{slot}" for slot in slots])
             targets = [next(names) if target is None else target for target in targets]
             slots = []
-        line = f"{before}{_names(slots)}{' = ' if slots else ''}{_call(chunk, kernel, operands, targets)}"
+        called = _call(chunk, kernel, operands, targets, self._spaces.get(index))
+        line = f"{before}{_names(slots)}{' = ' if slots else ''}{called}"
         used = self._slots.values()
         empty = [slot for slot in dict.fromkeys([*freed, *unused]) if slot not in used]
         return line + "".join([f"; s{slot} = None" for slot in empty])
@@ -407,18 +425,22 @@ class _Emitter:
         return shown
 
 
-def _call(chunk: _Chunk, kernel: Kernel, operands: Sequence[str], targets: Sequence[str | None]) -> str:
+def _call(
+    chunk: _Chunk, kernel: Kernel, operands: Sequence[str], targets: Sequence[str | None], space: _Space | None
+) -> str:
     """A call of a kernel; ``targets`` are all None or all names."""
     given = [target for target in targets if target is not None]
+    last = [f"space={chunk.name(space)}"] if space is not None else []
     if not given:
-        return f"{chunk.name(kernel)}({', '.join(operands)})"
+        return f"{chunk.name(kernel)}({', '.join([*operands, *last])})"
     if len(targets) > 1 or type(kernel) is _Control:
-        return f"{chunk.name(kernel)}({''.join([f'{each}, ' for each in operands])}out=({', '.join(given)},))"
+        targets = f"out=({', '.join(given)},)"
+        return f"{chunk.name(kernel)}({', '.join([*operands, targets, *last])})"
     if isinstance(kernel, Direct):
         more = [chunk.name(each) for each in kernel.more]
         return f"{chunk.name(kernel.function)}({', '.join([*operands, *more, *given])})"
     keyword = "" if isinstance(kernel, np.ufunc) and kernel not in _BY_KEYWORD else "out="
-    return f"{chunk.name(kernel)}({', '.join([*operands, f'{keyword}{given[0]}'])})"
+    return f"{chunk.name(kernel)}({', '.join([*operands, f'{keyword}{given[0]}', *last])})"
 
 
 def _names(slots: Sequence[int]) -> str:

@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from rax.ir.types import TensorType
 from rax.ops.arrays import Array, concrete, numpy_dtype
+from rax.runtime.arena import aligned
 from rax.runtime.backends.numpy.kernel import Kernel, Types, is_half
 from rax.runtime.backends.numpy.pool import run_blocks
+from rax.runtime.backends.numpy.scratch import Space
 from rax.runtime.deadline import check_time
 from rax.runtime.patches import LEAST, SMALL, THIN, TURNED, Block, Cut, Patches, Phase, Sizes, cut, exchanged, phases
 from rax.runtime.shifts import Shifts, shifts
@@ -27,9 +30,12 @@ class Columns:
         lead: the axes of an image before those of its patches.
         dtype: of the images.
         joined: whether the axis of the images lies behind that of the taps, instead of first.
+        space: where the memory is taken from.
     """
 
-    def __init__(self, patches: Patches, images: int, lead: Sizes, dtype: np.dtype[Any], *, joined: bool) -> None:
+    def __init__(
+        self, patches: Patches, images: int, lead: Sizes, dtype: np.dtype[Any], space: Space, *, joined: bool
+    ) -> None:
         axes, count = len(patches.sizes), 1 + len(lead)
         self._patches = patches
         self._lead = lead
@@ -37,19 +43,20 @@ class Columns:
         between = tuple(range(count + axes, count + 2 * axes))
         self._order = (*within, 0, *between) if joined else (0, *within, *between)
         self._back = tuple([self._order.index(axis) for axis in range(count + 2 * axes)])
-        self._memory = np.empty(
-            images * math.prod((*lead, *patches.taps, patches.rows, *patches.places[1:])), dtype
-        )  # fmt: skip
+        self._memory = space.array(
+            (images * math.prod((*lead, *patches.taps, patches.rows, *patches.places[1:])),), dtype
+        )
         self._wrapped = patches.wrapped()
         self._source: Array | None = None
         if patches.is_plain:
             return
         before, _ = patches.sides
-        buffer = np.zeros((images, *lead, patches.held), dtype)
+        buffer = space.array((images, *lead, patches.held), dtype)
+        buffer.fill(0)
         shape = patches.shape
         inside = buffer[..., before : before + math.prod(shape)].reshape(*buffer.shape[:-1], *shape)
         start = before - patches.low[-1] if patches.is_flat else 0
-        self._source = _view(patches, buffer[..., start:], count, np.empty(shape, dtype).strides)
+        self._source = _view(patches, buffer[..., start:], count, inside.strides[count:])
         self._inside = inside
         keys = [patches.filled(axis, 0) for axis in range(1, axes)]
         self._target = tuple([target for target, _ in keys])
@@ -164,33 +171,44 @@ def make_conv(op: Any, types: Types) -> Kernel | None:
         return _by_shifts(shifted, shape, dtype)
     work = cut(op, x, kernel)
     plain = (_by_terms if work.swapped else _by_columns)(work, shape, dtype)
-    return plain if turned is None else _exchanged(make_conv(turned[0], turned[1:]), plain)
+    if turned is None:
+        return plain
+    return _exchanged(make_conv(turned[0], turned[1:]), turned[0].infer(*turned[1:])[0], plain)
 
 
 def _by_phases(parts: Sequence[Phase], shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
     """Each part of the result by the taps that meet elements there."""
     kernels = [None if part.op is None else make_conv(part.op, part.types) for part in parts]
 
-    def all_phases(x: Array, kernel: Array, out: Array | None = None) -> Array:
+    def all_phases(x: Array, kernel: Array, out: Array | None = None, space: Array | None = None) -> Array:
         result = np.empty(shape, dtype) if out is None else out
         for part, compute in zip(parts, kernels, strict=True):
-            result[(..., *part.places)] = 0 if compute is None else compute(x, kernel[(..., *part.taps)])
+            target = result[(..., *part.places)]
+            if compute is None:
+                target[...] = 0
+                continue
+            made = Space(space).array(target.shape, dtype)
+            rest = None if space is None else space[aligned(made.nbytes) :]
+            target[...] = compute(x, kernel[(..., *part.taps)], made, rest)
         return result
 
     return all_phases
 
 
-def _exchanged(compute: Kernel | None, plain: Kernel) -> Kernel:
-    """The result of a kernel with its first two axes exchanged, and all others in the other order.
+def _exchanged(compute: Kernel | None, type: TensorType, plain: Kernel) -> Kernel:
+    """The result of a kernel, of a type, with its first two axes exchanged, and all others in the other order.
 
     It pads the cotangent with zeros, not the images: what an infinity or a NaN meets there is told by the plain one.
     """
     assert compute is not None
+    shape, dtype = concrete(type.shape), numpy_dtype(type.dtype)
 
-    def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
-        found = np.flip(compute(kernel, x).swapaxes(0, 1), tuple(range(2, x.ndim)))
-        if not np.isfinite(found).all():
-            return plain(x, kernel) if out is None else plain(x, kernel, out=out)
+    def conv(x: Array, kernel: Array, out: Array | None = None, space: Array | None = None) -> Array:
+        made = Space(space).array(shape, dtype)
+        rest = None if space is None else space[aligned(made.nbytes) :]
+        found = np.flip(compute(kernel, x, made, rest).swapaxes(0, 1), tuple(range(2, x.ndim)))
+        if not np.isfinite(made).all():
+            return plain(x, kernel, out, space)
         if out is None:
             return np.ascontiguousarray(found)
         np.copyto(out, found)
@@ -203,15 +221,19 @@ def _by_shifts(work: Shifts, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
     """What each tap gives of each element, shifted and added up."""
     count, outs, taps = len(work.offsets), work.outs, math.prod(work.taps)
 
-    def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
+    def conv(x: Array, kernel: Array, out: Array | None = None, space: Array | None = None) -> Array:
         result = np.empty(shape, dtype) if out is None else out
-        left = np.ascontiguousarray(np.moveaxis(kernel.reshape(outs, work.ins, taps), 2, 0))
-        left = left.reshape(1, taps * outs, work.ins)
+        memory = Space(space)
+        left = memory.array((1, taps * outs, work.ins), dtype)
+        np.copyto(left.reshape(*work.taps, outs, work.ins), np.moveaxis(kernel, (0, 1), (-2, -1)))
+        spaces = memory.parts(work.workers, work.worker_bytes)
 
         def start() -> Callable[[tuple[int, int]], None]:
-            images = np.zeros((1, work.ins, work.held), dtype)
-            given = np.empty((1, taps * outs, work.held), dtype)
-            total = np.empty((outs, work.rows * work.pitch), dtype)
+            own = spaces.pop()
+            images = own.array((1, work.ins, work.held), dtype)
+            images.fill(0)
+            given = own.array((1, taps * outs, work.held), dtype)
+            total = own.array((outs, work.rows * work.pitch), dtype)
 
             def add(block: tuple[int, int]) -> None:
                 image, row = block
@@ -257,44 +279,49 @@ def _split(x: Array, groups: int, sizes: Sizes) -> Array:
 def _by_columns(work: Cut, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
     """The rows of the kernel times the patches of the images."""
     groups, ins, outs, inner, patches = work.groups, work.ins, work.outs, work.inner, work.patches
-    depth = work.depth
+    depth, most = work.depth, work.images * work.places * groups * outs
 
-    def product(left: Array, right: Array, target: Array) -> None:
+    def product(left: Array, right: Array, target: Array, memory: Array) -> None:
         _multiply(left[..., :depth], right[..., :depth, :], target)
-        more = np.empty(target.shape, dtype) if depth < inner else target
+        more = memory[: target.size].reshape(target.shape) if depth < inner else target
         for start in range(depth, inner, depth):
             _multiply(left[..., start : start + depth], right[..., start : start + depth, :], more)
             np.add(target, more, target)
 
-    def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
+    def conv(x: Array, kernel: Array, out: Array | None = None, space: Array | None = None) -> Array:
         result = np.empty(shape, dtype) if out is None else out
+        spaces = Space(space).parts(work.workers, work.worker_bytes)
         left = np.ascontiguousarray(kernel).reshape(groups, outs, inner)
         images = _split(x, groups, patches.sizes)
         whole = result.reshape(work.count, groups, outs, patches.places[0], -1)
 
         def start() -> Callable[[Block], None]:
+            own = spaces.pop()
+            more = own.array((most if depth < inner else 0,), dtype)
             if work.is_direct:
-                return directly
-            columns = Columns(patches, work.images, (groups, ins), dtype, joined=work.joined)
-            return functools.partial(together if work.joined else one_by_one, columns)
+                return functools.partial(directly, more)
+            columns = Columns(patches, work.images, (groups, ins), dtype, own, joined=work.joined)
+            if not work.joined:
+                return functools.partial(one_by_one, columns, more)
+            return functools.partial(together, columns, own.array((most,), dtype), more)
 
-        def directly(block: Block) -> None:
+        def directly(more: Array, block: Block) -> None:
             part, places = block
             target = whole[part, :, :, places]
             right = images[part, :, :, places].reshape(len(target), groups, inner, -1)
-            product(left, right, target.reshape(*target.shape[:3], -1))
+            product(left, right, target.reshape(*target.shape[:3], -1), more)
 
-        def one_by_one(columns: Columns, block: Block) -> None:
+        def one_by_one(columns: Columns, more: Array, block: Block) -> None:
             part, places = block
             target = whole[part, :, :, places]
             right = columns.lay(images[part], places).reshape(len(target), groups, inner, -1)
-            product(left, right, target.reshape(*target.shape[:3], -1))
+            product(left, right, target.reshape(*target.shape[:3], -1), more)
 
-        def together(columns: Columns, block: Block) -> None:
+        def together(columns: Columns, memory: Array, more: Array, block: Block) -> None:
             part, places = block
             right = columns.lay(images[part], places).reshape(1, inner, -1)
-            joined = np.empty((1, outs, right.shape[-1]), dtype)
-            product(left, right, joined)
+            joined = memory[: outs * right.shape[-1]].reshape(1, outs, -1)
+            product(left, right, joined, more)
             target = result[part].reshape(-1, outs, right.shape[-1] // (part.stop - part.start))
             target[...] = joined.reshape(outs, len(target), -1).swapaxes(0, 1)
 
@@ -315,15 +342,19 @@ def _by_terms(work: Cut, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
     parts = [work.blocks[first : first + each] for first in range(0, len(work.blocks), each)]
     spans = [slice(first, min(first + work.span, ins)) for first in range(0, ins, work.span)]
 
-    def conv(x: Array, kernel: Array, out: Array | None = None) -> Array:
+    def conv(x: Array, kernel: Array, out: Array | None = None, space: Array | None = None) -> Array:
         # Images are summed over, so their axis comes first; channels become the axis of the batch.
         images = _split(x, groups, patches.sizes).swapaxes(0, 2)
         weights = kernel.reshape(groups, outs, work.count, *patches.places)
-        totals = np.empty((len(parts), groups, ins * taps, outs), dtype)
+        given = Space(space)
+        totals = given.array((len(parts), groups, ins * taps, outs), dtype)
+        spaces = given.parts(work.workers, work.worker_bytes)
 
         def start() -> Callable[[tuple[int, slice]], None]:
-            columns = Columns(patches, work.images, (groups, work.span), dtype, joined=True)
-            memory = np.empty(groups * work.span * taps * outs, dtype)
+            own = spaces.pop()
+            columns = Columns(patches, work.images, (groups, work.span), dtype, own, joined=True)
+            terms = own.array((work.images * work.places * groups * outs,), dtype)
+            memory = own.array((groups * work.span * taps * outs,), dtype)
 
             def add(task: tuple[int, slice]) -> None:
                 number, span = task
@@ -331,12 +362,9 @@ def _by_terms(work: Cut, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
                 product = memory[: sums.size].reshape(sums.shape)
                 for position, (part, places) in enumerate(parts[number]):
                     check_time()
-                    right = weights[:, :, part, places].reshape(groups, outs, -1)
-                    if right.strides[-1] != dtype.itemsize:
-                        right = right.copy()
+                    right = _in_rows(weights[:, :, part, places], terms)
                     left = columns.lay(images[part, :, span], places).reshape(*sums.shape[:2], -1)
                     _multiply(left, right.swapaxes(1, 2), product if position else sums, TURNED)
-                    del right  # before the next is made
                     if position:
                         np.add(sums, product, sums)
 
@@ -351,6 +379,19 @@ def _by_terms(work: Cut, shape: Sizes, dtype: np.dtype[Any]) -> Kernel:
         return result
 
     return conv
+
+
+def _in_rows(weights: Array, memory: Array) -> Array:
+    """Weights ``(groups, outs, *terms)`` as ``(groups, outs, terms)``, of a row side by side; copied if need be."""
+    due = weights.itemsize
+    for step, size in zip(reversed(weights.strides[2:]), reversed(weights.shape[2:]), strict=True):
+        if size != 1 and step != due:
+            rows = memory[: weights.size].reshape(weights.shape)
+            np.copyto(rows, weights)
+            weights = rows
+            break
+        due *= size
+    return weights.reshape(*weights.shape[:2], -1)
 
 
 def _share(work: Cut | Shifts, blocks: Sequence[Any], start: Callable[[], Callable[[Any], None]]) -> None:

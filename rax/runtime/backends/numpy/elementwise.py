@@ -10,7 +10,7 @@ import numpy as np
 from rax.ir.types import float32, float64
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Factory, Kernel, Types, is_half, plainly, reference_kernel
-from rax.runtime.backends.numpy.scratch import Scratch
+from rax.runtime.backends.numpy.scratch import Space
 from rax.runtime.backends.numpy.select import choice
 
 # Operations whose reference is one NumPy function on all dtypes.
@@ -156,19 +156,28 @@ def _relu(op: Any, types: Types) -> Kernel:
     return relu
 
 
+_MASK = np.dtype(np.bool_)
+
+
 def _sigmoid(op: Any, types: Types) -> Kernel | None:
     del op
     if types[0].ndim == 0:
         return None
     one = np.ones((), numpy_dtype(types[0].dtype))
+    zero = np.zeros((), one.dtype)
 
-    def sigmoid(x: Array, out: Array | None = None) -> Array:
-        small = np.absolute(x)
-        np.negative(small, out=small)
-        np.exp(small, out=small)
-        result = np.maximum(small, (x >= 0).astype(small.dtype), out=out)  # 1 or the small one, without a branch
-        np.add(small, one, out=small)
-        return np.divide(result, small, out=result)
+    def sigmoid(x: Array, out: Array | None = None, space: Array | None = None) -> Array:
+        given = Space(space)
+        small, sign = given.array(x.shape, one.dtype), given.array(x.shape, _MASK)
+        np.greater_equal(x, zero, sign)
+        np.absolute(x, small)
+        np.negative(small, small)
+        np.exp(small, small)
+        result = np.empty(x.shape, one.dtype) if out is None else out
+        np.copyto(result, sign)
+        np.maximum(small, result, out=result)  # 1 or the small one, without a branch
+        np.add(small, one, small)
+        return np.divide(result, small, result)
 
     return sigmoid
 
@@ -190,7 +199,7 @@ _BOTTOM = tuple([np.asarray(number, np.float32) for number in _ERF_BOTTOM])
 
 # So many elements at a time stay in cache from the first step of the polynomials to the last, and take so long
 # that threads seldom wait for each other.
-_ERF_BLOCK = 1 << 17
+ERF_BLOCK = 1 << 17
 
 
 def _horner(x: Array, coefficients: tuple[Array, ...], out: Array) -> Array:
@@ -201,16 +210,16 @@ def _horner(x: Array, coefficients: tuple[Array, ...], out: Array) -> Array:
     return np.add(out, coefficients[-1], out)
 
 
-def _erf_float32(x: Array, out: Array | None = None) -> Array:
+def _erf_float32(x: Array, out: Array | None = None, space: Array | None = None) -> Array:
     flat: Array = x.reshape(-1)
     result: Array = out if out is not None and out.flags.c_contiguous else np.empty(x.shape, np.float32)
     whole: Array = result.reshape(-1)
     lowest, highest = _BOUNDS
-    space = _kept.array(3 * min(x.size, _ERF_BLOCK), np.float32)
-    for start in range(0, x.size, _ERF_BLOCK):
-        part = flat[start : start + _ERF_BLOCK]
-        place = whole[start : start + _ERF_BLOCK]
-        clipped, squared, bottom = space[: 3 * part.size].reshape(3, part.size)
+    rows = Space(space).array((3 * min(x.size, ERF_BLOCK),), whole.dtype)
+    for start in range(0, x.size, ERF_BLOCK):
+        part = flat[start : start + ERF_BLOCK]
+        place = whole[start : start + ERF_BLOCK]
+        clipped, squared, bottom = rows[: 3 * part.size].reshape(3, part.size)
         np.clip(part, lowest, highest, clipped)
         np.multiply(clipped, clipped, squared)
         _horner(squared, _TOP, place)
@@ -220,9 +229,6 @@ def _erf_float32(x: Array, out: Array | None = None) -> Array:
         return result
     np.copyto(out, result)
     return out
-
-
-_kept = Scratch()
 
 
 def _erf(op: Any, types: Types) -> Kernel | None:

@@ -16,13 +16,14 @@ from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.backends.numpy.blocks import Sum, row_kernel, whole_sum
 from rax.runtime.backends.numpy.kernel import Kernel
 from rax.runtime.backends.numpy.pool import run_blocks
-from rax.runtime.backends.numpy.scratch import kept
+from rax.runtime.backends.numpy.scratch import Space
 from rax.runtime.backends.numpy.source import compiled, line_of
 from rax.runtime.backends.numpy.table import find_kernel, goes_along_rows, writes_into, writes_over
+from rax.runtime.backends.numpy.temporaries import takes_space
 from rax.runtime.clusters import Form
 from rax.runtime.deadline import OutOfTimeError, check_time
 from rax.runtime.fusion import Layout, layout, sizes
-from rax.runtime.grouping import group_program
+from rax.runtime.grouping import group_program, group_sums
 from rax.runtime.plan import Step
 from rax.runtime.reference import failure
 
@@ -44,14 +45,17 @@ class _Ready(Record):
     run: FunctionType
     sums: dict[int, Sum]
     pieces: list[range]
+    nbytes: int
 
 
-# Statements: with where the result goes as last argument or by name, copied there, kept as it is, or added to parts.
+# Statements: with where the result goes as last argument or by name, and memory for the work, copied there, kept as
+# it is, or added to parts.
 _TO = "{kernel}({ins}, {out})"
 _NAMED = "{kernel}({ins}, out={out})"
 _INTO = "{out}[...] = {kernel}({ins})"
 _NEW = "{out} = {kernel}({ins})"
-_ADD = "{kernel}(({ins},), {out}, place)"
+_ADD = "{kernel}(({ins},), {out}, place, space)"
+_SPACED = "{kernel}({ins}, out={out}, space=space)"
 
 
 def _straight(rows: Sequence[_Row], slots: int) -> FunctionType:
@@ -62,7 +66,7 @@ def _straight(rows: Sequence[_Row], slots: int) -> FunctionType:
         for number, row in enumerate(rows)
     ]
     bound = "".join([f", k{number}" for number in range(len(rows))])
-    text = f"def run(parts, place{bound}):\n {', '.join(names)}, = parts\n"
+    text = f"def run(parts, place, space{bound}):\n {', '.join(names)}, = parts\n"
     code = compiled(text + "".join([f" {line}\n" for line in lines]), "run")
     return FunctionType(code, {}, "run", tuple([row.kernel for row in rows]))
 
@@ -89,14 +93,16 @@ class Group:
         self._forms = [blocking.forms[value] for value in step.results]
         self._bare = [value in blocking.bare for value in step.operands]
         self._full = [value in blocking.full for value in step.operands]
+        self._sums = group_sums(step, types)
         self._usual: _Ready | None = None
 
-    def __call__(self, *operands: Any, out: Array | Sequence[Array] | None = None) -> Any:
+    def __call__(self, *operands: Any, out: Array | Sequence[Array] | None = None, space: Array | None = None) -> Any:
         """Run.
 
         Args:
             operands: the arrays.
             out: where the result goes, or where each of the results goes; fresh arrays if None.
+            space: bytes for scratch memory, as many as the plan says; fresh ones if None.
         """
         inner = self._blocking.inner
         arrays: list[Array] = []
@@ -112,14 +118,17 @@ class Group:
         ready = self._ready(arrays, dense=all(each.flags.c_contiguous for each in (*arrays, *results)))
         cut = ready.cut
         whole = [array.reshape(shape) for array, shape in zip(arrays, cut.operands, strict=True)]
+        enough = space is not None and ready.nbytes <= space.nbytes  # blocks may be others than those planned
+        given = Space(space if enough else None)
         parts: dict[int, Array] = {}
         for place, (result, form) in enumerate(zip(results, self._forms, strict=True), len(arrays)):
             if form is Form.SUMMED:
-                parts[place] = ready.sums[place].parts(cut)
+                parts[place] = ready.sums[place].parts(cut, given)
                 whole.append(parts[place])
             else:
                 whole.append(result.reshape(cut.shape if form is Form.WHOLE else cut.row_shape))
-        run_blocks(range(len(ready.pieces)), lambda: self._worker(ready, whole))
+        spaces = given.parts(cut.workers, self._program.worker_bytes(cut, self._sums))
+        run_blocks(range(len(ready.pieces)), lambda: self._worker(ready, whole, spaces.pop()))
         for place, array in parts.items():
             ready.sums[place].whole(array, results[place - len(arrays)])
         return results[0] if len(results) == 1 else tuple(results)
@@ -132,7 +141,9 @@ class Group:
             cut = layout(self._blocking.shape, shapes, dense=dense, inner=self._blocking.inner)
             sums: dict[int, Sum] = {}
             run = _straight(self._rows(cut, sums), len(arrays) + len(self._results) + len(self._wide) + len(self._thin))
-            usual = self._usual = _Ready(key, cut, run, sums, cut.pieces())
+            usual = self._usual = _Ready(
+                key, cut, run, sums, cut.pieces(), self._program.scratch_bytes(cut, self._sums)[1]
+            )  # fmt: skip
         return usual
 
     def _rows(self, cut: Layout, sums: dict[int, Sum]) -> list[_Row]:
@@ -152,16 +163,19 @@ class Group:
                 how = _ADD
             elif goes_along_rows(op):
                 kernel = row_kernel(op, types, cut, products=products)
+                how = _SPACED if products or takes_space(op, types) else how
             else:
                 kernel = find_kernel(op, types)
                 if kernel in (np.maximum, np.minimum):  # NumPy wants the name
                     how = _NAMED
-                if not writes_into(op, types):
+                if takes_space(op, types):
+                    how = _SPACED
+                elif not writes_into(op, types):
                     how = _INTO if out < len(self._step.operands) + len(self._results) else _NEW
             rows.append(_Row(kernel, ins, out, how))
         return rows
 
-    def _worker(self, ready: _Ready, whole: list[Array]) -> Callable[[int], None]:
+    def _worker(self, ready: _Ready, whole: list[Any], given: Space) -> Callable[[int], None]:
         """What one thread does with a piece, in scratch memory of its own."""
         cut, code = ready.cut, ready.run.__code__
         flat = len(cut.shape) == 1
@@ -173,8 +187,12 @@ class Group:
             if any(along):
                 moving.append((slot, array, *along))
         every = slice(None)
-        scratch = self._scratch(cut)
-        shown: dict[tuple[int, int], list[Array]] = {}
+        scratch = self._scratch(cut, given)
+        space = given.array((self._program.space_bytes(cut),), np.dtype(np.uint8))
+        whole = [*whole]
+        for slot, each in ready.sums.items():
+            whole[slot] = each.with_part(whole[slot], given)
+        shown: dict[tuple[int, int], list[Any]] = {}
         run = ready.run
 
         def work(piece: int) -> None:
@@ -192,7 +210,7 @@ class Group:
                     else:
                         parts[slot] = array[high]
                 try:
-                    run(parts, (piece, number, first))
+                    run(parts, (piece, number, first), space)
                 except (ExecutionError, OutOfTimeError):
                     raise
                 except Exception as error:
@@ -207,12 +225,10 @@ class Group:
         member = self._step.members[number]
         return failure(member.op, self._types[number], error, member.origin)
 
-    def _scratch(self, cut: Layout) -> Callable[[tuple[int, int]], list[Array]]:
+    def _scratch(self, cut: Layout, given: Space) -> Callable[[tuple[int, int]], list[Array]]:
         """What gives the scratch arrays for a block of so many of the first and second axis."""
-        thin = -(-cut.block_size // cut.row_size)
-        arrays = kept.arrays(
-            [*[(cut.block_size, dtype) for dtype in self._wide], *[(thin, dtype) for dtype in self._thin]]
-        )
+        arrays = [given.array((cut.block_size,), dtype) for dtype in self._wide]
+        arrays += [given.array((cut.block_rows,), dtype) for dtype in self._thin]
         ndim, edge = len(cut.shape), len(cut.shape) - cut.inner
 
         def views(size: tuple[int, int]) -> list[Array]:

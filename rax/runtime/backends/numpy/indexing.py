@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from rax.ir import dims
+from rax.ir.types import TensorType
 from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Kernel, Types, is_half
+from rax.runtime.backends.numpy.scratch import Space
 
+# About so many bytes of rows are added at once.
+_ROW_BYTES = 1 << 18
+_FIRST = np.zeros(1, np.intp)
 # Smaller results than this, of bytes, are taken faster than positions are looked at.
 _LARGE = 1 << 16
 
@@ -72,8 +78,8 @@ def make_scatter(op: Any, types: Types) -> Kernel | None:
     index_types = types[1:-1]
     shape = concrete(index_types[0].shape)
     unique = op.unique_indices
-    if not unique and len(index_types) == 1 and op.batch_dims == 0 and types[0].ndim > 1:
-        return _row_adder(concrete(types[0].shape), shape)
+    if adds_rows(op, types):
+        return _row_adder(types[0], shape)
     lead = _counting(shape, op.batch_dims)
     write = op.reduction == "set"
 
@@ -101,11 +107,24 @@ def _copied(x: Array, out: Array | None) -> Array:
     return out
 
 
-def _row_adder(shape: tuple[int, ...], index_shape: tuple[int, ...]) -> Kernel:
-    """Rows added at positions that may repeat: sorted by position, then summed run by run."""
-    count = int(np.prod(index_shape))
+def adds_rows(op: Any, types: Types) -> bool:
+    """Whether a scatter adds rows at positions that may repeat."""
+    several = scatters(op, types) and not op.unique_indices
+    return several and len(types) == 3 and op.batch_dims == 0 and types[0].ndim > 1
 
-    def add_rows(x: Array, index: Array, updates: Array, out: Array | None = None) -> Array:
+
+def rows_at_a_time(x: TensorType, count: int) -> int:
+    """How many of so many rows are added at once: those that stay in the cache."""
+    row = max(dims.product(x.shape[1:]).__index__() * x.dtype.itemsize, 1)
+    return min(count, max(_ROW_BYTES // row, 1))
+
+
+def _row_adder(type: TensorType, index_shape: tuple[int, ...]) -> Kernel:
+    """Rows added at positions that may repeat: sorted by position, then summed run by run."""
+    count, shape, dtype = math.prod(index_shape), concrete(type.shape), numpy_dtype(type.dtype)
+    most = rows_at_a_time(type, count)
+
+    def add_rows(x: Array, index: Array, updates: Array, out: Array | None = None, space: Array | None = None) -> Array:
         total = _copied(x, out)
         if count == 0 or total.size == 0:
             np.take(total, index, 0)  # an index out of range fails here as anywhere
@@ -119,9 +138,20 @@ def _row_adder(shape: tuple[int, ...], index_shape: tuple[int, ...]) -> Kernel:
             positions = np.where(positions < 0, positions + shape[0], positions)
         order = np.argsort(positions, kind="stable")
         ordered = positions[order]
-        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-        rows = updates.reshape(count, *shape[1:])[order]
-        total[ordered[starts]] += np.add.reduceat(rows, starts, 0)
+        given = Space(space)
+        rows, sums, before = [given.array((most, *shape[1:]), dtype) for _ in range(3)]
+        all_rows = updates.reshape(count, *shape[1:])
+        for start in range(0, count, most):
+            places = order[start : start + most]
+            aims = ordered[start : start + most]
+            starts = np.flatnonzero(aims[1:] != aims[:-1])
+            starts += 1
+            starts = np.concatenate((_FIRST, starts))
+            part = all_rows.take(places, 0, rows[: len(places)], "clip")
+            aims = aims[starts]
+            added = np.add.reduceat(part, starts, 0, None, sums[: len(starts)])
+            old = total.take(aims, 0, before[: len(starts)], "clip")
+            total[aims] = np.add(old, added, old)
         return total
 
     return add_rows

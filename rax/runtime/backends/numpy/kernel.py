@@ -4,6 +4,9 @@ A kernel is a callable on NumPy arrays made for one operation and its operand ty
 is a fresh array, sharing memory with no operand, except where the plan says it is a view; a
 result of shape () may be a NumPy scalar.
 
+Some kernels also take ``space``, by name: bytes for what they compute on the way, as many as
+:mod:`rax.runtime.backends.numpy.temporaries` says, which hold nothing before and after. Without it they allocate.
+
 Many kernels also take ``out``, by name (NumPy has deprecated it by position in some of its functions):
 an array of the result's type, in which they put the result, and which they return. It is dense, but where
 the operation works element by element, or the kernel has another ``order`` of the axes. Which do, and

@@ -8,6 +8,7 @@ import numpy as np
 
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Direct, Factory, Kernel, Types, is_half, reference_kernel
+from rax.runtime.backends.numpy.scratch import Space
 
 
 def _reduce(function: np.ufunc) -> Factory:
@@ -45,15 +46,28 @@ def _position(find: Kernel) -> Factory:
     return make
 
 
+# By position NumPy's stubs know no ``keepdims``.
+_total: Any = np.add.reduce
+_largest: Any = np.maximum.reduce
+
+
+def _rows(x: Array, axis: int) -> list[int]:
+    """The shape with one element along an axis."""
+    shape = [*x.shape]
+    shape[axis] = 1
+    return shape
+
+
 def _softmax(op: Any, types: Types) -> Kernel | None:
     axis = op.axis
     if is_half(types[0].dtype):
         return None
 
-    def softmax(x: Array, out: Array | None = None) -> Array:
-        weights = np.subtract(x, np.maximum.reduce(x, axis, keepdims=True), out)
+    def softmax(x: Array, out: Array | None = None, space: Array | None = None) -> Array:
+        row = Space(space).array(_rows(x, axis), x.dtype)
+        weights = np.subtract(x, _largest(x, axis, None, row, True), out)
         np.exp(weights, out=weights)
-        return np.divide(weights, np.add.reduce(weights, axis, keepdims=True), out=weights)
+        return np.divide(weights, _total(weights, axis, None, row, True), out=weights)
 
     return softmax
 
@@ -63,10 +77,13 @@ def _log_softmax(op: Any, types: Types) -> Kernel | None:
     if is_half(types[0].dtype):
         return None
 
-    def log_softmax(x: Array, out: Array | None = None) -> Array:
-        lowered = np.subtract(x, np.maximum.reduce(x, axis, keepdims=True), out)
-        total = np.add.reduce(np.exp(lowered), axis, keepdims=True)
-        return np.subtract(lowered, np.log(total), out=lowered)
+    def log_softmax(x: Array, out: Array | None = None, space: Array | None = None) -> Array:
+        given = Space(space)
+        row = given.array(_rows(x, axis), x.dtype)
+        lowered = np.subtract(x, _largest(x, axis, None, row, True), out)
+        weights = np.exp(lowered, given.array(x.shape, x.dtype))
+        _total(weights, axis, None, row, True)
+        return np.subtract(lowered, np.log(row, row), out=lowered)
 
     return log_softmax
 
@@ -77,10 +94,14 @@ def _layer_norm(op: Any, types: Types) -> Kernel | None:
     number = numpy_dtype(types[0].dtype).type
     count, epsilon = number(types[0].shape[-1]), number(op.epsilon)
 
-    def layer_norm(x: Array, scale: Array, bias: Array, out: Array | None = None) -> Array:
-        apart = np.subtract(x, np.add.reduce(x, -1, keepdims=True) / count, out)
-        variance = np.add.reduce(np.square(apart), -1, keepdims=True) / count
-        np.divide(apart, np.sqrt(variance + epsilon), out=apart)
+    def layer_norm(x: Array, scale: Array, bias: Array, out: Array | None = None, space: Array | None = None) -> Array:
+        given = Space(space)
+        row: Array = _total(x, -1, None, given.array(_rows(x, -1), x.dtype), True)
+        apart = np.subtract(x, np.divide(row, count, row), out)
+        _total(np.square(apart, given.array(x.shape, x.dtype)), -1, None, row, True)
+        np.divide(row, count, row)
+        np.add(row, epsilon, row)
+        np.divide(apart, np.sqrt(row, row), out=apart)
         np.multiply(apart, scale, out=apart)
         return np.add(apart, bias, out=apart)
 

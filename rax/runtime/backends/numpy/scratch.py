@@ -1,48 +1,37 @@
-"""Memory for intermediate results that a thread keeps from one call to the next, so that it need not ask for pages."""
+"""Memory for what a kernel computes on the way: given by the run, from its arena, or else its own."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from rax.ops.arrays import Array
-
-# More than this is not kept.
-_KEPT_BYTES = 1 << 22
-_ALIGNMENT = 64
+from rax.runtime.arena import aligned
 
 
-class Scratch(threading.local):
-    """Scratch memory of each thread, for one use at a time."""
+class Space:
+    """Memory that arrays are taken from one after another.
 
-    def __init__(self) -> None:
-        self._space = np.empty(0, np.uint8)
+    Args:
+        memory: bytes that are given, as many as all the arrays take, each of them aligned; None for fresh arrays.
+        begin: where the first one begins.
+    """
 
-    def array(self, count: int, dtype: Any) -> Array:
-        """An array of so many elements; good until the next is asked for."""
-        return self.arrays([(count, np.dtype(dtype))])[0]
+    def __init__(self, memory: Array | None, begin: int = 0) -> None:
+        self._memory = memory
+        self._begin = begin
 
-    def arrays(self, wanted: Sequence[tuple[int, np.dtype[Any]]]) -> list[Array]:
-        """Arrays of so many elements, each aligned; good until others are asked for."""
-        starts: list[int] = []
-        total = 0
-        for count, dtype in wanted:
-            starts.append(total)
-            total += -(-count * dtype.itemsize // _ALIGNMENT) * _ALIGNMENT
-        space = self._space
-        if space.nbytes < total:
-            whole = np.empty(total + _ALIGNMENT, np.uint8)
-            space = whole[-whole.ctypes.data % _ALIGNMENT :]
-            if total <= _KEPT_BYTES:
-                self._space = space
-        return [
-            space[start : start + count * dtype.itemsize].view(dtype)
-            for start, (count, dtype) in zip(starts, wanted, strict=True)
-        ]
+    def array(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+        """An array of undefined numbers."""
+        if self._memory is None:
+            return np.empty(shape, dtype)
+        array = np.ndarray(shape, dtype, self._memory, self._begin)
+        self._begin += aligned(array.nbytes)
+        return array
 
-
-kept = Scratch()
-"""For kernels that work block by block, of which a thread runs one at a time."""
+    def parts(self, count: int, nbytes: int) -> list[Space]:
+        """So many of as many bytes, for threads that work side by side; none is to be had afterwards."""
+        memory = self._memory
+        return [Space(memory, 0 if memory is None else self._begin + part * nbytes) for part in range(count)]

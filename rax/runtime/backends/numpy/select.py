@@ -20,33 +20,33 @@ from rax.runtime.backends.numpy.kernel import Kernel, Types
 _FEW = (1024, 4096)
 _BITS: dict[int, type[np.signedinteger[Any]]] = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
 # Of wider elements np.where chooses between two arrays as fast: NumPy multiplies their bits one by one.
-_WIDEST_OF_TWO = 4
+WIDEST_OF_TWO = 4
 
 
 def choice(op: Any, types: Types) -> Kernel:
     """The kernel of ``where``; its operands may be blocks of what has the types."""
     del op
-    if not _by_bits(types):
+    if not chooses_by_bits(types):
         return _plain
     _, x, y = types
     dtype = numpy_dtype(x.dtype)
     bits = _BITS[dtype.itemsize]
     x_number, y_number = x.ndim == 0, y.ndim == 0
-    wide = dtype.itemsize > _WIDEST_OF_TWO
+    wide = dtype.itemsize > WIDEST_OF_TWO
 
-    def where(condition: Array, x: Array, y: Array, out: Array | None = None) -> Array:
+    def where(condition: Array, x: Array, y: Array, out: Array | None = None, space: Array | None = None) -> Array:
         left = np.asarray(x).view(bits)
         right = np.asarray(y).view(bits)
         target = None if out is None else out.view(bits)
         if y_number and not right:
             chosen = np.multiply(left, condition, target)
         elif x_number and not left:
-            chosen = np.multiply(right, np.logical_not(condition), target)
+            chosen = np.multiply(right, _opposite(condition, space), target)
         elif wide:
             return _plain(condition, x, y, out)
         else:
             if target is not None and not y_number and _address(target) == _address(right):
-                left, right, condition = right, left, np.logical_not(condition)
+                left, right, condition = right, left, _opposite(condition, space)
             whole = target is not None and np.broadcast(left, right).shape == target.shape
             apart = np.bitwise_xor(left, right, out=target if whole else None)
             whole = whole or (target is None and np.broadcast(apart, condition).shape == apart.shape)
@@ -57,13 +57,18 @@ def choice(op: Any, types: Types) -> Kernel:
     return where
 
 
-def _by_bits(types: Types) -> bool:
+def _opposite(condition: Array, space: Array | None) -> Array:
+    """A mask turned round, in memory that may be given."""
+    return np.logical_not(condition, np.ndarray(condition.shape, np.bool_, space))
+
+
+def chooses_by_bits(types: Types) -> bool:
     """Whether a choice between two operands is made by their bits."""
     _, x, y = types
     size = dims.product(broadcast_shapes(*[type.shape for type in types]))
     itemsize, two = numpy_dtype(x.dtype).itemsize, x.ndim > 0 and y.ndim > 0
     few = isinstance(size, int) and size < _FEW[two]
-    return itemsize in _BITS and not few and not (two and itemsize > _WIDEST_OF_TWO)
+    return itemsize in _BITS and not few and not (two and itemsize > WIDEST_OF_TWO)
 
 
 def _plain(condition: Array, x: Array, y: Array, out: Array | None = None) -> Array:
