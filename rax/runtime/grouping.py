@@ -29,7 +29,7 @@ _SHOWS = frozenset({"reshape", "broadcast_to", "stop_gradient"})
 # What is computed in several passes, with so many arrays and masks beside the result, and arrays with an element for
 # each row.
 _PASSES = {
-    "erf": (3, 0, 0), "where": (0, 1, 0), "sigmoid": (1, 1, 0),
+    "erf": (2, 0, 0), "where": (0, 1, 0), "sigmoid": (1, 1, 0),
     "softmax": (0, 0, 1), "log_softmax": (1, 0, 1), "layer_norm": (1, 0, 1),
 }  # fmt: skip
 # The bytes for an element of what writes no given array.

@@ -182,49 +182,39 @@ def _sigmoid(op: Any, types: Types) -> Kernel | None:
     return sigmoid
 
 
-# erf(x) is x times a ratio of polynomials in x * x, for |x| up to 4, where float32 reaches 1; the
-# minimax coefficients are those of Eigen and XLA.
-_ERF_TOP = (
-    -2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
-    -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02,
-)  # fmt: skip
-_ERF_BOTTOM = (
-    -1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02,
-)  # fmt: skip
+# erf(x) is tanh(x * P(x * x)). These coefficients, highest first, have the least greatest error, relative to erf, for
+# |x| up to 4.2, found by linear programming: 8.2e-8. From 4 on both are 1 in float32, and P is held.
+_ERF = tuple([
+    np.asarray(coefficient, np.float32)
+    for coefficient in (
+        1.38796446e-7, -5.62862791e-6, 8.74448532e-5, -6.19344391e-4, -1.92318553e-4, 0.102769220, 1.12837926,
+    )
+])  # fmt: skip
+_ERF_BOUNDS = np.asarray(0, np.float32), np.asarray(16, np.float32)
 
-
-_BOUNDS = np.asarray(-4, np.float32), np.asarray(4, np.float32)
-_TOP = tuple([np.asarray(number, np.float32) for number in _ERF_TOP])
-_BOTTOM = tuple([np.asarray(number, np.float32) for number in _ERF_BOTTOM])
-
-# So many elements at a time stay in cache from the first step of the polynomials to the last, and take so long
+# So many elements at a time stay in cache from the first step of the polynomial to the last, and take so long
 # that threads seldom wait for each other.
 ERF_BLOCK = 1 << 17
-
-
-def _horner(x: Array, coefficients: tuple[Array, ...], out: Array) -> Array:
-    np.multiply(x, coefficients[0], out)
-    for coefficient in coefficients[1:-1]:
-        np.add(out, coefficient, out)
-        np.multiply(out, x, out)
-    return np.add(out, coefficients[-1], out)
 
 
 def _erf_float32(x: Array, out: Array | None = None, space: Array | None = None) -> Array:
     flat: Array = x.reshape(-1)
     result: Array = out if out is not None and out.flags.c_contiguous else np.empty(x.shape, np.float32)
     whole: Array = result.reshape(-1)
-    lowest, highest = _BOUNDS
-    rows = Space(space).array((3 * min(x.size, ERF_BLOCK),), whole.dtype)
+    lowest, highest = _ERF_BOUNDS
+    rows = Space(space).array((2 * min(x.size, ERF_BLOCK),), whole.dtype)
     for start in range(0, x.size, ERF_BLOCK):
         part = flat[start : start + ERF_BLOCK]
         place = whole[start : start + ERF_BLOCK]
-        clipped, squared, bottom = rows[: 3 * part.size].reshape(3, part.size)
-        np.clip(part, lowest, highest, clipped)
-        np.multiply(clipped, clipped, squared)
-        _horner(squared, _TOP, place)
-        np.multiply(place, clipped, place)
-        np.divide(place, _horner(squared, _BOTTOM, bottom), place)
+        squared, total = rows[: 2 * part.size].reshape(2, part.size)
+        np.multiply(part, part, squared)
+        np.clip(squared, lowest, highest, squared)
+        np.multiply(squared, _ERF[0], total)
+        for coefficient in _ERF[1:-1]:
+            np.add(total, coefficient, total)
+            np.multiply(total, squared, total)
+        np.add(total, _ERF[-1], total)
+        np.tanh(np.multiply(total, part, place), place)
     if out is None or out is result:
         return result
     np.copyto(out, result)

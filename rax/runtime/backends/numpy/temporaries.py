@@ -164,7 +164,7 @@ def _erf(op: Op, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amount
     (x,) = types
     if x.dtype.name != "float32" or not x.ndim:
         return _measured(op, types, dense)
-    space = aligned(3 * min(x.size.__index__(), ERF_BLOCK) * 4)
+    space = aligned(2 * min(x.size.__index__(), ERF_BLOCK) * 4)
     return space + (0 if dense[0] else x.nbytes.__index__()), space
 
 
