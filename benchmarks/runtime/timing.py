@@ -20,7 +20,7 @@ class Pace:
         seconds: the least time of samples of each contestant.
         turns: the least number of turns of each.
         turn: the least time of a turn: quick work is done several times in one, of which the mean is a sample.
-        pause: seconds between turns; the threads of BLAS and OpenMP spin for some 20 ms after their work.
+        pause: seconds between turns; other libraries' threads spin for up to 100 ms after their work.
         processes: how often a whole process is run, where that is measured.
         cpu: whether time is that of the processor, in all threads together, instead of the clock on the wall.
     """
@@ -37,7 +37,7 @@ class Pace:
         return time.process_time() if self.cpu else time.perf_counter()
 
 
-FULL = Pace(seconds=0.5, turns=11, turn=0.005, pause=0.03, processes=3)
+FULL = Pace(seconds=0.5, turns=11, turn=0.005, pause=0.1, processes=3)
 QUICK = Pace(seconds=0.0, turns=2, turn=0.0, pause=0.0, processes=1)
 
 
