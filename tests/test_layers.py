@@ -240,7 +240,7 @@ NEEDLESS = {
 """Modules of others that a prediction of a small network does without."""
 NEEDED = {
     "": "cli format ir ops passes runtime",
-    "cli": "ahead archive command commands inputs options results run words",
+    "cli": "ahead archive command commands inputs options results run streams words",
     "format": (
         "attributes container decode files header limits opening paths sizes tensors threads trees versions wire"
     ),

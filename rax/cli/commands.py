@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from rax.cli.command import Command, split_entry
 from rax.cli.inputs import read_inputs
 from rax.cli.results import check_lines, result_lines, terminal_width
+from rax.cli.streams import say, stream
 from rax.format.files import Contents, load
 from rax.ir.errors import RaxError
 from rax.ir.late import late
@@ -66,17 +66,19 @@ def carry_out(command: Command, loaded: Callable[[], None], contents: Callable[[
             elif command.steps is None:
                 outputs = entry.run(given)
             else:
-                outputs = _train(entry, given, command.steps, forced=command.progress)
-    if command.steps is None:
-        _show(entry, given, outputs)
-    if profile is not None:
-        print(f"\n{profile}", flush=True)
-        if command.profile_trace:
+                outputs = _train(entry, given, command.steps, command)
+    try:
+        if command.steps is None:
+            _show(entry, given, outputs)
+        if profile is not None:
+            say(f"\n{profile}")
+        if command.explain_cache:
+            say("\n".join(_cache_lines(command.backend)))
+    finally:  # files are written wherever else the results could not be
+        if profile is not None and command.profile_trace:
             profile.save_trace(command.profile_trace)
-    if command.explain_cache:
-        print("\n".join(_cache_lines(command.backend)), flush=True)
-    if command.output:
-        _write_npz(command.output, outputs)
+        if command.output:
+            _write_npz(command.output, outputs)
     if command.steps is None and entry.example.outputs and not given:
         return _report_check(entry, outputs, "")
     return 0
@@ -93,7 +95,7 @@ def _held_to(memory: int | None) -> AbstractContextManager[None]:
 def _info(path: str, name: str | None, command: Command) -> int:
     with _held_to(command.max_memory):
         lines = _describe_file(path, name)
-    print("\n".join(lines), flush=True)
+    say("\n".join(lines))
     return 0
 
 
@@ -137,7 +139,7 @@ def _check_entries(program: Program, name: str | None, command: Command) -> int:
 
 def _report_check(entry: Entry, outputs: Mapping[str, Array], what: str) -> int:
     comparisons = entry.check(outputs)
-    print("\n".join(check_lines(comparisons, what)), flush=True)
+    say("\n".join(check_lines(comparisons, what)))
     return 0 if all(comparison.equal for comparison in comparisons) else 1
 
 
@@ -148,27 +150,31 @@ def _show(entry: Entry, given: Mapping[str, Array], outputs: Mapping[str, Array]
     width = terminal_width()
     pictures: Sequence[str] = ()
     if named:
-        unicode = "utf" in (sys.stdout.encoding or "").lower()
+        unicode = "utf" in (getattr(stream("stdout"), "encoding", None) or "").lower()
         pictures = _draw_panel(named, display, width, unicode=unicode)
-    print("\n".join([*pictures, *result_lines(outputs, width)]))
+    say("\n".join([*pictures, *result_lines(outputs, width)]))
 
 
-def _train(entry: Entry, given: Mapping[str, Array], count: int, *, forced: bool) -> dict[str, Array]:
+def _train(entry: Entry, given: Mapping[str, Array], count: int, command: Command) -> dict[str, Array]:
     """Run step after step; now and then print the scalars that are no state."""
     if count < 1:
         raise RaxError(f"--steps is at least 1, not {count}")
     outputs: dict[str, Array] = {}
     width = terminal_width()
     every = max(1, -(-count // REPORTS))
-    with _progress(count, sys.stderr, shown=forced or sys.stderr.isatty()) as progress:
+    errors = stream("stderr")
+    shown = errors is not None and (command.progress or errors.isatty())
+    with _progress(count, errors, shown=shown) as progress:
         for step, outputs in enumerate(entry.steps(given, count), 1):
             progress.update(step)
             if step % every == 0 and step < count:
                 scalars = {name: x for name, x in outputs.items() if name not in entry.states and x.ndim == 0}
                 if scalars:
                     progress.clear()
-                    print(f"step {step}: {', '.join(result_lines(scalars, width))}", flush=True)
+                    reads = say(f"step {step}: {', '.join(result_lines(scalars, width))}")
+                    if not reads and not command.output:
+                        return outputs  # which nobody will see
     results = {name: array for name, array in outputs.items() if name not in entry.states}
     lines = [f"step {count}:", *result_lines(results, width)] if results else [f"step {count}"]
-    print("\n".join(lines), flush=True)
+    say("\n".join(lines))
     return outputs

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rax.cli.results import number
+from rax.cli.streams import say
 from rax.format.files import load
 from rax.ir.errors import FormatError
 from rax.ir.graph import Graph
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         OSError: a file cannot be read.
     """
     lines = list(differences(_loaded(options.first), _loaded(options.second)))
-    print("\n".join(lines) if lines else "the same program")
+    say("\n".join(lines) if lines else "the same program")
     return 1 if lines else 0
 
 

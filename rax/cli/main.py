@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from rax.cli import diff, ops, parse, save, show
-from rax.cli.words import one_line
+from rax.cli.streams import complain, fill_gaps
+from rax.cli.words import one_line, unreadable
 from rax.ir.errors import RaxError
 
 
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 if files differ, 2 if the command could not be carried out.
     """
+    fill_gaps()
     parser = argparse.ArgumentParser("rax", description="Look at what rax offers; rax-run runs a file.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     diff.add_parser(verbs)
@@ -31,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except RaxError as error:
-        print(f"rax: {one_line(error)}", file=sys.stderr)
+        complain(f"rax: {one_line(error)}")
     except OSError as error:
-        print(f"rax: cannot read {error.filename}: {error.strerror}", file=sys.stderr)
+        complain(f"rax: {unreadable(error)}")
     return 2
 
 

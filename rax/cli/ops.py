@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+from rax.cli.streams import say
 from rax.ir.attributes import attribute_types
 from rax.ir.dims import Size
 from rax.ir.errors import RaxError
@@ -126,11 +127,11 @@ def run(options: argparse.Namespace) -> int:
     if options.json and options.name is not None:
         raise RaxError("--json lists every operation", fix=f"leave out {options.name!r}, or --json")
     if options.name is None:
-        print("\n".join(listed() if options.json else table()))
+        say("\n".join(listed() if options.json else table()))
         return 0
     if options.name not in registry():
         raise RaxError(f"there is no operation {options.name!r}", fix="rax ops lists them")
-    print("\n".join(entry(registry()[options.name])))
+    say("\n".join(entry(registry()[options.name])))
     return 0
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from rax.cli.streams import complain, say
 from rax.ir.record import Record
 
 _COLUMN = 24
@@ -74,7 +75,7 @@ def parse(wording: Wording, options: Sequence[Option], words: Sequence[str]) -> 
             continue
         option, text = _option(wording, (*options, _HELP), word)
         if option is _HELP:
-            print("\n".join(_help_lines(wording, (_HELP, *options))))
+            say("\n".join(_help_lines(wording, (_HELP, *options))))
             sys.exit(0)
         if option.value and text is None:
             if not waiting:
@@ -86,7 +87,7 @@ def parse(wording: Wording, options: Sequence[Option], words: Sequence[str]) -> 
 
 def stop(wording: Wording, message: str) -> NoReturn:
     """End the process with one line, as every other error."""
-    sys.stderr.write(f"{wording.command}: {message}\n")
+    complain(f"{wording.command}: {message}")
     sys.exit(2)
 
 

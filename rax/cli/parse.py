@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from rax.cli.show import load_from
+from rax.cli.streams import complain, deliver, given
 from rax.format.saving import encode, save
 from rax.ir.errors import ParseError, RaxError
 from rax.ir.text.program_parser import parse
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         OSError: a file cannot be read or written.
     """
     name = "<stdin>" if options.text == "-" else options.text
-    data = sys.stdin.buffer.read() if options.text == "-" else Path(options.text).read_bytes()
+    data = given() if options.text == "-" else Path(options.text).read_bytes()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -49,10 +49,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         program = parse(text, tensors=[load_from(path) for path in options.tensors])
     except ParseError as error:
-        print(f"rax: {message(name, error)}", file=sys.stderr)
+        complain(f"rax: {message(name, error)}")
         return 2
     if options.output == "-":
-        encode(program).write(sys.stdout.buffer)
+        deliver(lambda output: encode(program).write(output.buffer))
         return 0
     try:
         save(program, options.output)

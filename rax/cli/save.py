@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from rax.cli.streams import say
 from rax.format.files import load
 from rax.format.saving import save
 
@@ -45,5 +46,5 @@ def run(options: argparse.Namespace) -> int:
         OSError: a file cannot be read or written.
     """
     save(load(options.file), options.output, external=options.external)
-    print(f"{options.output}: {options.output.stat().st_size:,} bytes")
+    say(f"{options.output}: {options.output.stat().st_size:,} bytes")
     return 0

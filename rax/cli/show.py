@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from rax.cli.streams import deliver, given
 from rax.format.files import load
 from rax.ir.errors import RaxError
 from rax.ir.program import Example, Program
@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     """
     path, entry = _split(options.file)
     program = load_from(path)
-    sys.stdout.write(str(program if entry is None else alone(program, entry)))
+    text = str(program if entry is None else alone(program, entry))
+    deliver(lambda output: output.write(text))
     return 0
 
 
@@ -58,7 +59,7 @@ def load_from(path: str) -> Program:
         return load(path)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "program.msgpack"
-        place.write_bytes(sys.stdin.buffer.read())
+        place.write_bytes(given())
         return load(place)
 
 

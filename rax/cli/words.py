@@ -5,12 +5,11 @@ What carries it out, NumPy with it, is imported when the words are found right.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Sequence
 
 from rax.cli.command import EXIT_CODE, Command, split_entry
 from rax.cli.options import Option, Wording, parse, stop
+from rax.cli.streams import complain, fill_gaps
 from rax.ir.errors import RaxError, ResourceError
 from rax.ir.late import late
 
@@ -84,34 +83,40 @@ def obey(words: Sequence[str], loaded: Callable[[], None]) -> int:
     Returns:
         The exit code.
     """
-    plain, found = parse(_WORDING, _OPTIONS, words)
-    if not plain:
-        stop(_WORDING, "no file is given: write rax-run FILE[:ENTRY]")
+    fill_gaps()
     try:
+        plain, found = parse(_WORDING, _OPTIONS, words)
+        if not plain:
+            stop(_WORDING, "no file is given: write rax-run FILE[:ENTRY]")
         command = Command(plain[0], tuple(plain[1:]), **found)
         contents = _ahead(split_entry(command.file)[0]).contents if command.reads_ahead else None
         code: int = _carry_out(command, loaded, contents)
-        sys.stdout.flush()
     except ResourceError as error:
         return _fail(one_line(error), EXIT_CODE)
     except RaxError as error:
         return _fail(one_line(error))
     except MemoryError:
         return _fail("there is not enough memory: allow more with --max-memory", EXIT_CODE)
-    except BrokenPipeError:
-        # The reader has left; without this Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
-        return _fail(f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error))
+        return _fail(unreadable(error))
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     return code
 
 
 def _fail(message: str, code: int = 2) -> int:
-    print(f"rax-run: {message}", file=sys.stderr)
+    complain(f"rax-run: {message}")
     return code
+
+
+def unreadable(error: OSError) -> str:
+    """What the system said of a file, or of something without a name.
+
+    Example:
+        >>> unreadable(FileNotFoundError(2, "No such file or directory", "model.rax"))
+        'cannot read model.rax: No such file or directory'
+    """
+    return f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def one_line(error: RaxError) -> str:
