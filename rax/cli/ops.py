@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import json
 import typing
@@ -83,7 +84,7 @@ def coverage(cls: type[Op]) -> Coverage:
 
 def entry(cls: type[Op]) -> Iterator[str]:
     """All there is to say of one operation, as lines of Markdown."""
-    yield inspect.getdoc(cls) or ""
+    yield described(cls)
     yield ""
     stated: dict[str, Any] = {}
     for each in reversed(cls.__mro__):
@@ -98,6 +99,20 @@ def entry(cls: type[Op]) -> Iterator[str]:
     yield f"- Batching: by its {covered.batching}"
     yield "- Backends: " + ", ".join(f"{name} ({how})" for name, how in covered.backends.items())
     yield f"- Since: version {cls.since}"
+
+
+def described(cls: type[Op]) -> str:
+    """The docstring of an operation; from its source where Python runs with -OO, which strips it.
+
+    Example:
+        >>> described(registry()["flip"])
+        'Some axes in reverse order.'
+    """
+    text = inspect.getdoc(cls)
+    if text is None:
+        tree = ast.parse(inspect.getsource(cls)).body[0]
+        text = ast.get_docstring(tree) if isinstance(tree, ast.ClassDef) else None
+    return text or ""
 
 
 def _example(cls: type[Op]) -> str:
@@ -160,7 +175,7 @@ def row(cls: type[Op]) -> dict[str, Any]:
             default = getattr(cls, name)
             attributes[-1]["default"] = {"dtype": default.name} if isinstance(default, DType) else default
     operands = None if cls.arity < 0 else cls.arity
-    summary = (inspect.getdoc(cls) or "").split("\n")[0]
+    summary = described(cls).split("\n")[0]
     rest = {"results": _results(cls), "attributes": attributes, "summary": summary}
     return {"name": cls.name, "since": cls.since, "operands": operands, **rest}
 

@@ -14,6 +14,7 @@ import functools
 import importlib
 import inspect
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, cast, dataclass_transform
 
@@ -462,5 +463,5 @@ def missing_slots(cls: type[Op]) -> Iterable[str]:
         yield f"exactly one of {', '.join(DERIVATIVE_SLOTS)}, nondiff is due, not {ways or 'none'}"
     if not cls.samples:
         yield "no samples"
-    if not (cls.__doc__ or "").strip():
+    if not (cls.__doc__ or "").strip() and sys.flags.optimize < 2:  # -OO strips them
         yield "no docstring"
