@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -85,6 +87,39 @@ def test_a_caller_may_run_anywhere_again_after_an_error() -> None:
     with pytest.raises(ValueError, match="at once"):
         run_blocks(range(100), start)
     assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 1), (1, 1), (2, 1), (3, 1), (0, 100), (1, 100), (2, 100)])
+def test_a_job_is_done_though_processors_are_taken_away(
+    first: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system refuses to keep threads to those they had: a helper, the caller, or the caller when it is let go."""
+    before, calls = os.sched_getaffinity(0), itertools.count()
+    keep = os.sched_setaffinity
+    run_blocks(range(2), lambda: lambda _: None)  # starts the threads
+
+    def refuse(thread: int, processors: Iterable[int]) -> None:
+        if first <= next(calls) < first + count:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        keep(thread, processors)
+
+    def look() -> Callable[[int], None]:
+        if count == 1:  # else the caller may have to stay where it is, and works alone
+            together.wait(10)
+        return done.append
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    try:
+        for _ in range(3):
+            done: list[int] = []
+            together = threading.Barrier(threads())
+            run_blocks(range(100), look)
+            assert sorted(done) == list(range(100))
+        assert count > 1 or os.sched_getaffinity(0) == before
+    finally:
+        keep(0, before)
+        monkeypatch.undo()
+    test_each_thread_of_a_job_has_a_processor_of_its_own()
 
 
 def test_a_caller_that_is_kept_to_a_processor_works_alone_there() -> None:

@@ -4,6 +4,9 @@ Threads that take turns at the interpreter's lock wake each other many times in 
 chooses anew where the woken one runs. That of a virtual machine may count a halted processor as taken, and puts the
 woken thread beside the one that woke it: two share a processor and another stands still until the next balancing,
 milliseconds later (in Linux, ``available_idle_cpu`` asks ``vcpu_is_preempted``).
+
+The system may take processors away from a process at any moment, those of a running job too, and refuse what names no
+other (``cpuset``). Then a thread runs wherever it may; a job never fails for that.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 
 def _current_processor() -> Callable[[], int] | None:
@@ -23,6 +27,12 @@ def _current_processor() -> Callable[[], int] | None:
         return ctypes.CDLL(None).sched_getcpu
     except (OSError, AttributeError):
         return None
+
+
+def _keep_nowhere(thread: int) -> None:
+    """Let a thread run wherever the process may."""
+    with suppress(OSError):  # refused altogether; or the thread is no more
+        os.sched_setaffinity(thread, range(os.sysconf("SC_NPROCESSORS_CONF")))
 
 
 class Helper:
@@ -37,10 +47,15 @@ class Helper:
         self._processor = -1
 
     def keep_to(self, processor: int) -> None:
-        """Run nowhere else from now on."""
-        if self._processor != processor:
+        """Run nowhere else from now on, if that can be."""
+        if self._processor == processor:
+            return
+        try:
             os.sched_setaffinity(self._thread, {processor})
             self._processor = processor
+        except OSError:
+            self._processor = -1
+            _keep_nowhere(self._thread)
 
 
 class Processors:
@@ -66,7 +81,7 @@ class Processors:
             work(len(helpers))
             return
         caller, allowed = threading.get_ident(), os.sched_getaffinity(0)
-        if allowed == {self._taken.get(caller)}:  # within a job of its own
+        if len(allowed) == 1:  # within a job of its own, or kept there by others, who may let it go again
             work(0)
             return
         try:
@@ -81,6 +96,8 @@ class Processors:
         finally:
             try:
                 os.sched_setaffinity(0, allowed)
+            except OSError:  # none of them is left
+                _keep_nowhere(0)
             finally:
                 self._taken.pop(caller, None)
 
@@ -92,5 +109,6 @@ class Processors:
         others = [*[each for each in free if each > own], *[each for each in free if each < own]]
         for helper, processor in zip(helpers, others, strict=False):
             helper.keep_to(processor)
-        os.sched_setaffinity(0, {own})
+        with suppress(OSError):  # it was taken away meanwhile
+            os.sched_setaffinity(0, {own})
         work(min(len(helpers), len(others)))
