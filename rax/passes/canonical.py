@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from rax.ir import dims
 from rax.ir.node import Constant, Operation, Value
 from rax.ir.op import REGISTRY, Op
 from rax.ir.types import broadcast_shapes
@@ -123,36 +122,6 @@ def flipped_twice(op: Flip, x: Value) -> Found:
     if not isinstance(first, Flip):
         return None
     return Flip(tuple(sorted(set(op.axes) ^ set(first.axes))))(x.node.inputs[0])
-
-
-@rule(
-    Slice,
-    Example(
-        sample(normal(9, 5)),
-        lambda x: Slice((1, 0), (4, 2), (2, 1))(Slice((1, 2), (8, 5), (1, 1))(x)),
-        Slice((2, 2), (5, 4), (2, 1)),
-    ),
-)
-def sliced_twice(op: Slice, x: Value) -> Found:
-    """A part of a part, where both are known to lie within what they are taken from."""
-    first, source = x.node.op, below(x, Slice)
-    if not isinstance(first, Slice) or source is None or not set(first.steps) <= {1}:
-        return None
-    if not (_lies_within(first, source) and _lies_within(op, x)):
-        return None
-    starts, stops = (
-        tuple(start + bound for start, bound in zip(first.starts, bounds, strict=True))
-        for bounds in (op.starts, op.stops)
-    )
-    return Slice(starts, stops, op.steps)(source)
-
-
-def _lies_within(op: Slice, x: Value) -> bool:
-    bounds = zip(op.starts, op.stops, x.shape, strict=True)
-    return all(
-        dims.at_least(start, 0) and dims.at_least(stop, start) and dims.at_least(size, stop)
-        for start, stop, size in bounds
-    )
 
 
 # Broadcasting.
@@ -370,7 +339,6 @@ CANONICAL = (
     to_a_shape_twice,
     permuted_twice,
     flipped_twice,
-    sliced_twice,
     stretched_twice,
     stretched_operand,
     negated_twice,
