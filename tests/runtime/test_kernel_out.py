@@ -63,7 +63,7 @@ def test_a_result_is_the_same_wherever_it_is_put() -> None:
     told = {name for name, found in ways.items() if found}
     assert {"add", "matmul", "sum", "cumulative_sum", "softmax", "sigmoid", "erf", "cast", "concat", "pad"} <= told
     assert {name for name in told if "over" not in ways[name]} == {
-        "argmax", "argmin", "conv", "sliding_windows", "dot_product_attention",
+        "argmax", "argmin", "conv", "sliding_windows", "fold_windows", "dot_product_attention",
         "sum", "prod", "max", "min", "all", "any", "cumulative_sum", "cumulative_prod", "matmul", "concat", "pad",
     }  # fmt: skip
 

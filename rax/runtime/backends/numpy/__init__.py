@@ -22,6 +22,7 @@ from rax.runtime.plan import Plan, Step
 _blockwise = late("rax.passes.attention", "blockwise")
 _has_control_kernel = late("rax.runtime.backends.numpy.control", "has_control_kernel")
 _is_large = late("rax.passes.attention", "is_large")
+_pool_windows = late("rax.runtime.backends.numpy.pooling", "pool_windows")
 _take_leading = late("rax.runtime.backends.numpy.leading", "take_leading")  # with sorting
 
 
@@ -32,12 +33,14 @@ class NumpyBackend(Backend):
     has_arena = True
 
     def prepare(self, graph: Graph) -> Graph:
-        """With steps of their own for the first positions in sorted order, and for large attention in derivatives."""
+        """With steps of their own for the first in sorted order, reduced windows, and attention in derivatives."""
         found = super().prepare(graph)
         names = {node.op.name for node in found.nodes}
         nested = any(getattr(node.op, "holds_graphs", False) for node in found.nodes)
         if nested or "argsort" in names:
             found = _take_leading(found)
+        if nested or "sliding_windows" in names:
+            found = _pool_windows(found)
         if nested or "exp" in names:
             blocked = _blockwise(found)
             found = found if blocked is found else optimise(blocked)

@@ -13,7 +13,7 @@ from rax.runtime.plan import Step
 
 _group = late("rax.runtime.backends.numpy.fuse", "Group")  # with its threads, for plans that have groups
 
-_SHARED = frozenset({"conv", "dot_product_attention", "attention_gradient"})
+_SHARED = frozenset({"conv", "dot_product_attention", "attention_gradient", "pool", "pool_gradient", "fold_windows"})
 
 
 def step_kernel(step: Step, types: Sequence[TensorType]) -> Kernel:

@@ -28,6 +28,8 @@ _RARE: dict[str, Factory] = {
     "conv": late("rax.runtime.backends.numpy.convolution", "make_conv"),
     "sliding_windows": late("rax.runtime.backends.numpy.window", "make_sliding_windows"),
     "fold_windows": late("rax.runtime.backends.numpy.window", "make_fold_windows"),
+    "pool": late("rax.runtime.backends.numpy.pooling", "make_pool"),
+    "pool_gradient": late("rax.runtime.backends.numpy.pooling", "make_pool_gradient"),
 }
 KERNELS: dict[str, Factory] = {**ELEMENTWISE, **MOVEMENT, **REDUCTION, **CONTRACTION, **_RARE}
 
@@ -48,7 +50,12 @@ def _has_kernel(op: Op, types: Types) -> bool:
 
 
 _REDUCTIONS = frozenset({"sum", "prod", "max", "min", "all", "any"})
-_BLOCKED = frozenset({"dot_product_attention", "attention_gradient", "conv", "sliding_windows", "fold_windows"})
+_BLOCKED = frozenset(
+    {
+        "dot_product_attention", "attention_gradient", "conv", "sliding_windows", "fold_windows", "pool",
+        "pool_gradient",
+    }
+)  # fmt: skip
 _POSITIONS = frozenset({"argmax", "argmin"})
 _RUNNING = frozenset({"cumulative_sum", "cumulative_prod"})
 _NORMALISATIONS = frozenset({"softmax", "log_softmax", "layer_norm"})

@@ -57,7 +57,10 @@ _BLOCKED: dict[str, Callable[[Any, Types, Sequence[bool]], Amounts | None]] = {
 _adds_rows = late("rax.runtime.backends.numpy.indexing", "adds_rows")
 _rows_at_a_time = late("rax.runtime.backends.numpy.indexing", "rows_at_a_time")
 _scatters = late("rax.runtime.backends.numpy.indexing", "scatters")
+_pool_bytes = late("rax.runtime.backends.numpy.pooling", "pool_bytes")
+_gradient_bytes = late("rax.runtime.backends.numpy.pooling", "gradient_bytes")
 _fold = late("rax.runtime.backends.numpy.window", "make_fold_windows")
+_fold_bytes = late("rax.runtime.backends.numpy.window", "fold_bytes")
 
 
 def needs(op: Op, types: Types, dense: Sequence[bool]) -> Amounts | None:
@@ -227,10 +230,9 @@ def _scatter(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> A
 
 
 def _fold_windows(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts:
-    """Two buffers where windows do not overlap; else the reference returns a copy."""
+    """Buffers; the reference, of half types, returns a copy."""
     del dense
-    buffers = 2 * BUFFER * types[0].dtype.itemsize
-    return buffers + (0 if _fold(op, types) is not None else op.infer(*types)[0].nbytes), 0
+    return _fold_bytes(op, types) + (0 if _fold(op, types) is not None else op.infer(*types)[0].nbytes), 0
 
 
 def _sort(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts:
@@ -280,5 +282,7 @@ _EXACT: dict[str, Callable[[Any, tuple[TensorType, ...], Sequence[bool]], Amount
     "sort": _sort,
     "argsort": _argsort,
     "leading": _leading,
+    "pool": lambda op, types, dense: (_pool_bytes(op, types), 0),
+    "pool_gradient": lambda op, types, dense: _gradient_bytes(op, types),
     "widening_matmul": _widening_matmul,
 }

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from rax.ir.types import TensorType
 from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.ops.window import spread
-from rax.runtime.backends.numpy.kernel import Kernel, Types, ordered
+from rax.runtime.backends.numpy.kernel import Kernel, Types, is_half, ordered
+from rax.runtime.backends.numpy.lead import Lead, lead
 from rax.runtime.layout import windows_lie_first
 
 
@@ -22,6 +24,16 @@ def _windows(
     between = [step * stride for step, stride in zip(x.strides[lead:], steps, strict=True)]
     strides = (*x.strides[:lead], *within, *between)
     return np.lib.stride_tricks.as_strided(x, (*x.shape[:lead], *window, *out), strides, writeable=writeable)
+
+
+def window_places(window: tuple[int, ...], op: Any, spots: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    """For each place in windows, as many as there are ``spots``, the elements there: of the last axes of an array."""
+    found: list[tuple[Any, ...]] = []
+    for offset in np.ndindex(*window):
+        axes = zip(offset, op.strides, op.dilation, spots, strict=True)
+        parts = [slice(at * by, at * by + max(count - 1, 0) * step + 1, step) for at, step, by, count in axes]
+        found.append((..., *parts))
+    return found
 
 
 def make_sliding_windows(op: Any, types: Types) -> Kernel | None:
@@ -51,38 +63,63 @@ def make_sliding_windows(op: Any, types: Types) -> Kernel | None:
     return ordered(sliding_windows, tuple([due.index(axis) for axis in order]))
 
 
-def make_fold_windows(op: Any, types: Types) -> Kernel | None:
-    """Every element of the windows written where it came from, where windows do not overlap.
+def _blocks(op: Any, x: TensorType) -> Lead:
+    """How the elements of windows are added up."""
+    (result,) = op.infer(x)
+    ahead = x.ndim - 2 * len(op.shape)
+    return lead(concrete(x.shape)[:ahead], x.nbytes.__index__() + result.nbytes.__index__())
 
-    In one sweep for each place in the windows, if those are fewer than windows in a row: then inner loops are longer.
+
+def fold_bytes(op: Any, types: Types) -> int:
+    """The bytes that the adding up of windows takes, all of them NumPy's own."""
+    (x,) = types
+    return 0 if 0 in x.shape else _blocks(op, x).buffer_bytes(x.with_shape(x.shape[: x.ndim - len(op.shape)]))
+
+
+def make_fold_windows(op: Any, types: Types) -> Kernel | None:
+    """The elements of the windows added up: all first ones, then all second ones, and so on.
+
+    Where windows do not overlap, and have more elements than there are windows in a row, it is one sweep: then its
+    inner loops are longer.
     """
     (x,) = types
     (result,) = op.infer(x)
     count = len(op.shape)
-    lead = x.ndim - 2 * count
+    ahead = x.ndim - 2 * count
     sizes, shape = concrete(x.shape), concrete(result.shape)
-    spots, window = sizes[lead : lead + count], sizes[lead + count :]
+    spots, window = sizes[ahead : ahead + count], sizes[ahead + count :]
+    if 0 in sizes or not count or is_half(x.dtype) or x.dtype.is_float8:
+        return None
     extents = [spread(size, dilation).__index__() for size, dilation in zip(window, op.dilation, strict=True)]
     apart = all(extent <= stride for extent, stride in zip(extents, op.strides, strict=True))
-    if 0 in sizes or not count or not apart or x.dtype.is_float8:
-        return None
-    full = all(size == steps * stride for size, steps, stride in zip(shape[lead:], spots, op.strides, strict=True))
-    full = full and window == op.strides
+    full = all(size == steps * stride for size, steps, stride in zip(shape[ahead:], spots, op.strides, strict=True))
+    full = full and apart and window == op.strides
     dtype = numpy_dtype(x.dtype)
-    order = (*range(lead), *range(lead + count, lead + 2 * count), *range(lead, lead + count))
     zero = dtype.type(0)
-    apiece = math.prod(window) <= spots[-1]
-    before = (slice(None),) * lead
-    places = [(*before, *offset) for offset in np.ndindex(*window)] if apiece else [before]
+    in_order = (*range(ahead), *range(ahead + count, ahead + 2 * count), *range(ahead, ahead + count))
+    at_once = apart and math.prod(window) > spots[-1]
+    places = [] if at_once else window_places(window, op, spots)
+    offsets = list(np.ndindex(*window))
+    blocks = _blocks(op, x)
 
-    def fold_windows(x: Array, out: Array | None = None) -> Array:
-        total = np.empty(shape, dtype) if out is None else out
+    def add(elements: Array, total: Array) -> None:
         if not full:
             total.fill(0)
-        windows = _windows(total, spots, window, op.strides, op.dilation, writeable=True)
-        elements = x.transpose(order)
-        for place in places:
-            np.add(elements[place], zero, out=windows[place])  # as a sum from 0 on: -0.0 gives 0.0
-        return total
+        for place, offset in zip(places, offsets, strict=True):
+            target = total[place]
+            np.add(elements[(..., *offset)], zero if apart else target, out=target)  # from 0 on: -0.0 gives 0.0
 
-    return fold_windows
+    def fold_windows(x: Array, out: Array | None = None) -> Array:
+        made = np.empty(shape, dtype) if out is None else out
+        blocks.run([x, made] if ahead else [x[None], made[None]], lambda: add)
+        return made
+
+    def fold_at_once(x: Array, out: Array | None = None) -> Array:
+        made = np.empty(shape, dtype) if out is None else out
+        if not full:
+            made.fill(0)
+        target = _windows(made, spots, window, op.strides, op.dilation, writeable=True)
+        np.add(x.transpose(in_order), zero, out=target)
+        return made
+
+    return fold_at_once if at_once else fold_windows
