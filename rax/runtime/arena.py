@@ -18,6 +18,8 @@ from rax.ir.record import Record
 ALIGNMENT = 64
 # The elements that NumPy copies at a time of an operand whose elements do not follow on each other for longer.
 BUFFER = 8192
+# The bytes that a step reads and writes, at least, for threads of ours to share its work.
+SHARED_BYTES = 1 << 20
 # So many of the largest buffers are given places one against the other; the rest share by size alone.
 _COMPARED = 1024
 # So many orders are tried at most, and fewer where they would take so many looks of one buffer at another.

@@ -210,7 +210,7 @@ class _Kernels:
     def __init__(self, plan: Plan) -> None:
         self._types = plan.types
         self._found: dict[Any, Kernel] = {}
-        self._shared = any(map(is_shared, plan.steps))
+        self._shared = any(is_shared(step, plan.types) for step in plan.steps)
 
     def find(self, step: Step) -> Kernel:
         if step.members:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rax.ir.late import late
 from rax.ops.arrays import Array, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Direct, Factory, Kernel, Types, is_half, reference_kernel
 from rax.runtime.backends.numpy.scratch import Space
@@ -23,18 +24,12 @@ def _reduce(function: np.ufunc) -> Factory:
     return make
 
 
+_running = late("rax.runtime.backends.numpy.running", "make_running")
+
+
 def _accumulate(function: np.ufunc) -> Factory:
     def make(op: Any, types: Types) -> Kernel | None:
-        if is_half(types[0].dtype):
-            return None
-        axis, dtype = op.axis, numpy_dtype(types[0].dtype)
-
-        def backwards(x: Array, out: Array | None = None) -> Array:
-            result = np.empty(x.shape, dtype) if out is None else out
-            function.accumulate(np.flip(x, axis), axis, dtype, np.flip(result, axis))
-            return result
-
-        return backwards if op.reverse else Direct(function.accumulate, axis, dtype)
+        return None if is_half(types[0].dtype) else _running(function, op, types)
 
     return make
 

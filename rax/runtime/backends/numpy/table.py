@@ -22,6 +22,7 @@ _RARE: dict[str, Factory] = {
     "scatter": late("rax.runtime.backends.numpy.indexing", "make_scatter"),
     "iota": late("rax.runtime.backends.numpy.indexing", "make_iota"),
     "sort": late("rax.runtime.backends.numpy.ordering", "make_sort"),
+    "argsort": late("rax.runtime.backends.numpy.ordering", "make_argsort"),
     "leading": late("rax.runtime.backends.numpy.leading", "make_leading"),
     "dot_product_attention": late("rax.runtime.backends.numpy.attention", "make_attention"),
     "attention_gradient": late("rax.runtime.backends.numpy.attention", "make_gradient"),
@@ -53,7 +54,7 @@ _REDUCTIONS = frozenset({"sum", "prod", "max", "min", "all", "any"})
 _BLOCKED = frozenset(
     {
         "dot_product_attention", "attention_gradient", "conv", "sliding_windows", "fold_windows", "pool",
-        "pool_gradient",
+        "pool_gradient", "sort", "argsort",
     }
 )  # fmt: skip
 _POSITIONS = frozenset({"argmax", "argmin"})

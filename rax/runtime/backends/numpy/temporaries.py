@@ -59,6 +59,8 @@ _rows_at_a_time = late("rax.runtime.backends.numpy.indexing", "rows_at_a_time")
 _scatters = late("rax.runtime.backends.numpy.indexing", "scatters")
 _pool_bytes = late("rax.runtime.backends.numpy.pooling", "pool_bytes")
 _gradient_bytes = late("rax.runtime.backends.numpy.pooling", "gradient_bytes")
+_sort_bytes = late("rax.runtime.backends.numpy.ordering", "sort_bytes")
+_running_bytes = late("rax.runtime.backends.numpy.running", "running_bytes")
 _fold = late("rax.runtime.backends.numpy.window", "make_fold_windows")
 _fold_bytes = late("rax.runtime.backends.numpy.window", "fold_bytes")
 
@@ -236,11 +238,13 @@ def _fold_windows(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool])
 
 
 def _sort(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts:
-    """What NumPy's own sort takes, or of zeros of both signs the reference."""
     del dense
-    (x,) = types
-    own = x.nbytes.__index__() if op.descending else 0
-    return max(own, 24 * x.size.__index__() if x.dtype.is_floating else 0), 0
+    return _sort_bytes(op, types), 0
+
+
+def _running(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts:
+    del dense
+    return _running_bytes(op, types[0]), 0
 
 
 def _leading(op: Op, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts:
@@ -248,12 +252,6 @@ def _leading(op: Op, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Am
     del op, dense
     (x,) = types
     return (19 + (8 if is_half(x.dtype) else x.dtype.itemsize)) * x.size, 0
-
-
-def _argsort(op: Op, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts:
-    """The positions, which are copied at the end."""
-    del op, dense
-    return 8 * types[0].size, 0
 
 
 def _widening_matmul(op: Op, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts | None:
@@ -280,7 +278,9 @@ _EXACT: dict[str, Callable[[Any, tuple[TensorType, ...], Sequence[bool]], Amount
     "scatter": _scatter,
     "fold_windows": _fold_windows,
     "sort": _sort,
-    "argsort": _argsort,
+    "argsort": _sort,
+    "cumulative_sum": _running,
+    "cumulative_prod": _running,
     "leading": _leading,
     "pool": lambda op, types, dense: (_pool_bytes(op, types), 0),
     "pool_gradient": lambda op, types, dense: _gradient_bytes(op, types),
