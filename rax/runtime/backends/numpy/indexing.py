@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from rax.ir import dims
-from rax.ir.types import TensorType
 from rax.ops.arrays import Array, concrete, numpy_dtype
 from rax.runtime.backends.numpy.kernel import Kernel, Types, is_half
 from rax.runtime.backends.numpy.scratch import Space
 
 # About so many bytes of rows are added at once.
-_ROW_BYTES = 1 << 18
-_FIRST = np.zeros(1, np.intp)
+_ROW_BYTES = 1 << 20
+# So many numbers or more need eight bytes each.
+_MANY = 1 << 31
+_TRUE = np.ones(1, np.bool_)
 # Smaller results than this, of bytes, are taken faster than positions are looked at.
 _LARGE = 1 << 16
 
@@ -68,34 +70,81 @@ def _take_into(x: Array, index: Array, out: Array | None = None) -> Array:
 
 def scatters(op: Any, types: Types) -> bool:
     """Whether a scatter has a kernel."""
-    return types[1].ndim > 0 and not is_half(types[0].dtype) and (op.reduction != "set" or op.unique_indices)
+    return types[1].ndim > 0 and (op.reduction == "set" or not is_half(types[0].dtype))
 
 
 def make_scatter(op: Any, types: Types) -> Kernel | None:
     """Numbers set or added at positions."""
     if not scatters(op, types):
         return None
-    index_types = types[1:-1]
-    shape = concrete(index_types[0].shape)
-    unique = op.unique_indices
     if adds_rows(op, types):
-        return _row_adder(types[0], shape)
-    lead = _counting(shape, op.batch_dims)
-    write = op.reduction == "set"
+        return _row_adder(op, types)
+    find = _finder(op, types)
+    count, leading, rest = _split(op, types)
+    write, unique = op.reduction == "set", op.unique_indices
 
     def scatter(x: Array, *operands: Array, out: Array | None = None) -> Array:
         *indices, updates = operands
-        key = (*lead, *map(_signed, indices))
         total = _copied(x, out)
+        places = find(indices)
+        if not total.size or not count:
+            return total
+        rows, given = total.reshape(leading, *rest), updates.reshape(count, *rest)
+        if not unique and write:
+            places, given = _lasting(places, given, leading)
         if write:
-            total[key] = updates
+            rows[places] = given
         elif unique:
-            total[key] += updates
+            rows[places] += given
         else:
-            np.add.at(total, key, updates)
+            np.add.at(rows, places, given)
         return total
 
     return scatter
+
+
+def _lasting(places: Array, given: Array, leading: int) -> tuple[Array, Array]:
+    """Each of the places once, and what is written there last: NumPy does not promise an order."""
+    numbers = np.arange(len(places), dtype=np.int32 if len(places) < _MANY else np.intp)
+    winners = np.empty(leading, numbers.dtype)
+    winners[places] = -1
+    np.maximum.at(winners, places, numbers)
+    lasts = np.flatnonzero(winners.take(places) == numbers)
+    return (places, given) if len(lasts) == len(places) else (places.take(lasts), given.take(lasts, 0))
+
+
+def _split(op: Any, types: Types) -> tuple[int, int, tuple[int, ...]]:
+    """How many positions there are, how many they are chosen of, and the shape of what stands at each."""
+    shape = concrete(types[0].shape)
+    edge = op.batch_dims + len(types) - 2
+    return math.prod(concrete(types[1].shape)), math.prod(shape[:edge]), shape[edge:]
+
+
+def _finder(op: Any, types: Types) -> Callable[[Sequence[Array]], Array]:
+    """What makes one vector of the indices of a scatter: positions along its first axes, counted as one axis."""
+    sizes, shape = concrete(types[0].shape), concrete(types[1].shape)
+    counts = _counting(shape, op.batch_dims)
+
+    def find(indices: Sequence[Array]) -> Array:
+        places: Array | None = None
+        if 0 in shape:
+            return np.empty(0, np.intp)
+        for axis, index in enumerate((*counts, *indices)):
+            given = axis >= len(counts)
+            found = _within(np.asarray(index).astype(np.intp, copy=False), axis, sizes[axis]) if given else index
+            places = found if places is None else places * sizes[axis] + found
+        return np.broadcast_to(np.asarray(places, np.intp), shape).reshape(-1)
+
+    return find
+
+
+def _within(index: Array, axis: int, size: int) -> Array:
+    """Positions along an axis counted from the front."""
+    low, high = int(index.min()), int(index.max())
+    if low < -size or high >= size:
+        wrong = low if low < -size else high
+        raise IndexError(f"index {wrong} is out of bounds for axis {axis} with size {size}")
+    return index if low >= 0 else np.where(index < 0, index + size, index)
 
 
 def _copied(x: Array, out: Array | None) -> Array:
@@ -109,52 +158,70 @@ def _copied(x: Array, out: Array | None) -> Array:
 
 def adds_rows(op: Any, types: Types) -> bool:
     """Whether a scatter adds rows at positions that may repeat."""
-    several = scatters(op, types) and not op.unique_indices
-    return several and len(types) == 3 and op.batch_dims == 0 and types[0].ndim > 1
+    several = scatters(op, types) and not op.unique_indices and op.reduction == "add"
+    return several and types[0].ndim > op.batch_dims + len(types) - 2
 
 
-def rows_at_a_time(x: TensorType, count: int) -> int:
-    """How many of so many rows are added at once: those that stay in the cache."""
-    row = max(dims.product(x.shape[1:]).__index__() * x.dtype.itemsize, 1)
+def rows_at_a_time(op: Any, types: Types) -> int:
+    """How many of the rows that a scatter adds are added at once: those that stay in the cache."""
+    count, _, rest = _split(op, types)
+    row = max(math.prod(rest) * types[0].dtype.itemsize, 1)
     return min(count, max(_ROW_BYTES // row, 1))
 
 
-def _row_adder(type: TensorType, index_shape: tuple[int, ...]) -> Kernel:
-    """Rows added at positions that may repeat: sorted by position, then summed run by run."""
-    count, shape, dtype = math.prod(index_shape), concrete(type.shape), numpy_dtype(type.dtype)
-    most = rows_at_a_time(type, count)
+def _row_adder(op: Any, types: Types) -> Kernel:
+    """Rows added at positions that may repeat: sorted by position, and those of one position added up first."""
+    count, leading, rest = _split(op, types)
+    dtype, most, find = numpy_dtype(types[0].dtype), rows_at_a_time(op, types), _finder(op, types)
 
-    def add_rows(x: Array, index: Array, updates: Array, out: Array | None = None, space: Array | None = None) -> Array:
-        total = _copied(x, out)
-        if count == 0 or total.size == 0:
-            np.take(total, index, 0)  # an index out of range fails here as anywhere
-            return total
-        positions = _signed(np.asarray(index)).reshape(-1)
-        low, high = int(positions.min()), int(positions.max())
-        if low < -shape[0] or high >= shape[0]:
-            wrong = low if low < -shape[0] else high
-            raise IndexError(f"index {wrong} is out of bounds for axis 0 with size {shape[0]}")
-        if low < 0:
-            positions = np.where(positions < 0, positions + shape[0], positions)
+    def add_rows(x: Array, *operands: Array, out: Array | None = None, space: Array | None = None) -> Array:
+        *indices, updates = operands
+        whole = _copied(x, out)
+        positions = find(indices)
+        if count == 0 or whole.size == 0:
+            return whole
+        total = whole.reshape(leading, *rest)
         order = np.argsort(positions, kind="stable")
         ordered = positions[order]
         given = Space(space)
-        rows, sums, before = [given.array((most, *shape[1:]), dtype) for _ in range(3)]
-        all_rows = updates.reshape(count, *shape[1:])
+        rows, left, right = [given.array((most, *rest), dtype) for _ in range(3)]
+        all_rows = updates.reshape(count, *rest)
         for start in range(0, count, most):
             places = order[start : start + most]
             aims = ordered[start : start + most]
-            starts = np.flatnonzero(aims[1:] != aims[:-1])
-            starts += 1
-            starts = np.concatenate((_FIRST, starts))
-            part = all_rows.take(places, 0, rows[: len(places)], "clip")
-            aims = aims[starts]
-            added = np.add.reduceat(part, starts, 0, None, sums[: len(starts)])
-            old = total.take(aims, 0, before[: len(starts)], "clip")
+            all_rows.take(places, 0, rows[: len(places)], "clip")
+            firsts = np.flatnonzero(np.concatenate((_TRUE, aims[1:] != aims[:-1])))
+            kept = _added_up(rows, firsts, len(aims), left, right)
+            added = rows.take(kept, 0, right[: len(kept)], "clip")
+            aims = aims[firsts]
+            old = total.take(aims, 0, left[: len(aims)], "clip")
             total[aims] = np.add(old, added, old)
-        return total
+        return whole
 
     return add_rows
+
+
+def _added_up(rows: Array, firsts: Array, count: int, left: Array, right: Array) -> Array:
+    """Add up runs of rows, two by two until one row of each run is left; which ones these are.
+
+    Args:
+        rows: changed in place.
+        firsts: where the runs begin.
+        count: how many rows there are.
+        left: memory for as many rows.
+        right: the same.
+    """
+    kept = np.arange(count)
+    place = kept - np.repeat(firsts, np.diff(firsts, append=count))  # within its run
+    while True:
+        odd = np.flatnonzero(place & 1)
+        if not len(odd):
+            return kept
+        into = kept[odd - 1]
+        one = rows.take(into, 0, left[: len(odd)], "clip")
+        rows[into] = np.add(one, rows.take(kept[odd], 0, right[: len(odd)], "clip"), one)
+        even = np.flatnonzero(~place & 1)
+        kept, place = kept[even], place[even] >> 1
 
 
 def make_iota(op: Any, types: Types) -> Kernel:

@@ -20,7 +20,7 @@ _WORK = 16
 def make_sort(op: Any, types: Types) -> Kernel | None:
     """NumPy's own sort, which is not stable: of equal elements only zeros of both signs show it."""
     dtype, axis = types[0].dtype, op.axis
-    if (dtype.is_floating and dtype.itemsize < 4) or 0 in types[0].shape:
+    if dtype.is_floating and dtype.itemsize < 4:
         return None
     signed = dtype.is_floating
 
@@ -35,10 +35,8 @@ def make_sort(op: Any, types: Types) -> Kernel | None:
     return _along(types[0], axis, types[0], sort)
 
 
-def make_argsort(op: Any, types: Types) -> Kernel | None:
+def make_argsort(op: Any, types: Types) -> Kernel:
     """The positions in order, as its definition finds them."""
-    if 0 in types[0].shape:
-        return None
 
     def order(x: Array, out: Array) -> None:
         out[...] = ArgSort(x.ndim - 1, op.descending).order(x)
@@ -48,12 +46,13 @@ def make_argsort(op: Any, types: Types) -> Kernel | None:
 
 def _along(x: TensorType, axis: int, result: TensorType, work: Kernel) -> Kernel:
     """What is done along an axis, as a kernel."""
-    blocks = beside(x, axis, _WORK)
+    blocks = beside(x, axis, _WORK) if 0 not in x.shape else None
     shape, dtype = tuple([size.__index__() for size in result.shape]), numpy_dtype(result.dtype)
 
     def kernel(x: Array, out: Array | None = None) -> Array:
         made = np.empty(shape, dtype) if out is None else out
-        along(blocks, axis, [x, made], work)
+        if blocks is not None:
+            along(blocks, axis, [x, made], work)
         return made
 
     return kernel

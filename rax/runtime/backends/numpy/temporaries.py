@@ -218,17 +218,18 @@ def _index_buffers(op: Any, indices: Types) -> int:
 def _scatter(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts | None:
     updates, indices = types[-1], types[1:-1]
     size = updates.nbytes.__index__()
-    if not _scatters(op, types):  # in float32, or with the last of equal positions looked for
-        count = indices[0].size.__index__() if indices else 1
-        leading = math.prod([axis.__index__() for axis in types[0].shape[: len(indices) + op.batch_dims]])
-        return 16 * (_filled(types[0]) + _filled(updates)) + 8 * leading + 64 * count, 0
+    count = indices[0].size.__index__() if indices else 1
+    if not _scatters(op, types):  # in float32
+        return 16 * (_filled(types[0]) + _filled(updates)) + 8 * _filled(types[0]) + 64 * count, 0
+    copied = 0 if dense[-1] else size
+    found = (26 if len(indices) + op.batch_dims == 1 else 34) * count
     if _adds_rows(op, types):
-        count = indices[0].size.__index__()
-        space = 3 * aligned(_rows_at_a_time(types[0], count) * (size // max(count, 1)))
-        return space + 34 * count + (0 if dense[-1] else size), space
-    turned = sum([index.nbytes.__index__() for index in indices if index.dtype.name == "uint64"])
-    added = size if op.reduction != "set" and op.unique_indices else 0
-    return turned + added + _index_buffers(op, indices), 0
+        space = 3 * aligned(_rows_at_a_time(op, types) * (size // max(count, 1)))
+        return space + found + 40 * count + copied, space
+    if op.reduction != "set":
+        return found + copied + (size if op.unique_indices else 0), 0
+    leading = math.prod([axis.__index__() for axis in types[0].shape[: len(indices) + op.batch_dims]])
+    return found + copied + (0 if op.unique_indices else 8 * leading + 34 * count + size), 0
 
 
 def _fold_windows(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts:
