@@ -68,7 +68,7 @@ RULES = {
     f"rax.passes.{name}"
     for name in (
         "accumulation", "attention", "canonical", "choosing", "control", "decompose", "fold", "hoisting", "joining",
-        "loops", "parts", "places", "scaling",
+         "loops", "parts", "places", "products", "scaling",
     )
 }  # fmt: skip
 MACHINERY_SEES = {"rax.ops.algebra", "rax.ops.families", "rax.ops.samples"}

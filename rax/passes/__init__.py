@@ -6,6 +6,6 @@ What is here: rules and the pass that applies them (``rule``), the rules themsel
 
 What may not be here: NumPy, and anything that runs a graph. A rewrite that only nearly keeps the meaning,
 such as ``x + 0.0`` to ``x``, of which one turns ``-0.0`` into ``0.0``, is no part of ``optimise``; those of
-``reassociate`` (``accumulation``, ``joining``, ``scaling``) change where sums and products are rounded, and the sign
-of zeros.
+``reassociate`` (``accumulation``, ``products``, ``joining``, ``scaling``) change where sums and products are
+rounded, and the sign of zeros.
 """

@@ -41,11 +41,15 @@ class Loop(Record):
     xs: list[tuple[Value, Value]]
     ys: list[Value]
 
-    def run(self) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
-        """The final carries and the stacked ys."""
+    def run(self, origins: Mapping[Node, Origin] | None = None) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
+        """The final carries and the stacked ys.
+
+        Args:
+            origins: where the body's nodes come from, if it has others than the loop's had.
+        """
         inputs = [pair[0] for pair in (*self.consts, *self.carries, *self.xs)]
         outputs = (*[carry[1] for carry in self.carries], *self.ys)
-        body = Graph(inputs, outputs, origins=self.op.body.origins)
+        body = Graph(inputs, outputs, origins=origins or self.op.body.origins)
         loop = Scan(body, len(self.consts), len(self.carries), self.op.length, self.op.reverse)
         operands = [pair[-1] for pair in (*self.consts, *self.carries, *self.xs)]
         final, stacked = split(loop.results(*operands), len(self.carries))
@@ -132,18 +136,21 @@ def computed_once(op: Scan, *operands: Value) -> Found:
         outside.update(zip(node.outputs, made.outputs, strict=True))
     new = {value: new_input("once", value.type) for value in ends}
     consts = [*loop.consts, *[(inner, outside[value]) for value, inner in new.items()]]
-    return _simplified(loop.replaced(consts=consts), new)
+    return simplified(loop.replaced(consts=consts), new)
 
 
-def _simplified(loop: Loop, new: Mapping[Value, Value]) -> tuple[Value, ...]:
+def simplified(loop: Loop, new: Mapping[Value, Value]) -> tuple[Value, ...]:
     """The results of a loop in whose body some values are replaced, without what that leaves unread."""
-    outputs, origins = exchanged(loop.outputs, new, loop.op.body.origins)
+    known = loop.op.body.origins
+    outputs, origins = exchanged(loop.outputs, new, known)
+    for old, value in new.items():
+        for node in (value.node, *[operand.node for operand in value.node.inputs]):
+            if old.node in known and node not in known:
+                origins.setdefault(node, known[old.node])
     carries = [(inner, out, given) for (inner, _, given), out in zip(loop.carries, outputs, strict=False)]
-    body = Graph(loop.op.body.inputs, loop.op.body.outputs, origins={**loop.op.body.origins, **origins})
     read = reached(outputs)
     consts, xs = ([pair for pair in side if pair[0].node in read] for side in (loop.consts, loop.xs))
-    op = Scan(body, loop.op.num_consts, loop.op.num_carry, loop.op.length, loop.op.reverse)
-    final, stacked = Loop(op, consts, carries, xs, outputs[len(carries) :]).run()
+    final, stacked = Loop(loop.op, consts, carries, xs, outputs[len(carries) :]).run({**known, **origins})
     return (*final, *stacked)
 
 

@@ -8,12 +8,13 @@ from rax.passes.control import CONTROL, PAIRS
 from rax.passes.loops import LOOPS
 from rax.passes.merge import Merge
 from rax.passes.pipeline import Pipeline
+from rax.passes.products import PRODUCTS
 from rax.passes.rule import Rewrite
 from rax.passes.straight import JOIN, STRAIGHT
 
 SIMPLIFY = Rewrite("simplify", (*CONTROL, *LOOPS, *STRAIGHT.rules), STRAIGHT.commutes)
 DEFAULT = Pipeline((SIMPLIFY, Merge(PAIRS, SIMPLIFY)))
-REASSOCIATE = Rewrite("reassociate", (*ACCUMULATION, *JOIN.rules))
+REASSOCIATE = Rewrite("reassociate", (*ACCUMULATION, *PRODUCTS, *JOIN.rules))
 
 
 def optimise_whole(graph: Graph) -> Graph:

@@ -90,6 +90,15 @@ def recurrent(w: Any, x: Any) -> Any:
     return rnp.mean(rows**2)
 
 
+def apart(w: Any, x: Any) -> Any:
+    def turn(h: Any, column: Any) -> Any:
+        gate, new, old = [w[name] @ h + w["b"][:, None] for name in "acd"]
+        h = rnp.tanh(gate * new + rnp.sin(old) + column)
+        return h, h
+
+    return rnp.mean(rax.scan(turn, x[0], x)[1] ** 2)
+
+
 def gated(w: Any, x: Any) -> Any:
     hidden = nn.sigmoid(x @ w["a"]) * nn.silu(x @ w["c"] + w["b"])
     return rnp.mean(nn.log_softmax(rnp.where(hidden > 0, hidden, x)) ** 2)
@@ -128,6 +137,7 @@ MODELS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "large convolutions": (step(convolved), (KERNELS, normal(32, 3, 32, 32))),
     "a transformer": (step(transformed), ({**SQUARE, **ROW, **WIDE, **TABLE}, WORDS)),
     "a recurrence": (step(recurrent), ({**SQUARE, **ROW}, normal(50, 16, 64))),
+    "a recurrence with weights apart": (step(apart), ({**SQUARE, **ROW}, normal(50, 64, 16))),
     "gates": (step(gated), ({**SQUARE, **ROW}, normal(3000, 64))),
     "attention": (step(attended), (SQUARE, normal(8, 50, 64))),
     "large attention": (partial(seen, True), HEADS),
