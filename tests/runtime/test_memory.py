@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import gc
+import json
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +30,12 @@ from tests.ops import laws
 OBJECTS = 16_000
 # Of one operation, about so many bytes of its largest operand or result.
 LARGE = 120_000
+
+
+# Of a whole process: what BLAS, the allocator and threads add.
+PROCESS = 1 << 20
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def normal(*shape: int, seed: int = 0) -> Array:
@@ -164,6 +174,29 @@ def test_a_model_holds_what_is_planned(name: str) -> None:
     exe = compile(rax.trace(function, *arguments))
     planned, measured = exe.plan.peak_bytes, held(exe, flatten([*arguments])[0])
     assert 0.95 * planned <= measured <= planned + OBJECTS
+
+
+PROGRAM = """
+import json, sys
+from benchmarks.runtime.fresh import held
+from benchmarks.runtime.rows import ROWS
+contestant = ROWS[sys.argv[1]].work(False).contestant()
+contestant.run()
+print(json.dumps(held(contestant)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells what a process held at most on Linux alone")
+@pytest.mark.parametrize("row", ["elementwise", "normalisation", "transformer", "conv"])
+def test_a_process_holds_what_is_planned(row: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, row]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout)
+    planned = found["planned"]
+    assert abs(found["traced"] - planned) < 0.05 * planned
+    # A thread that comes late touches nothing of the scratch memory that it was to have.
+    assert 0.85 * planned < found["peak"] < 1.05 * planned + PROCESS
 
 
 def large(case: laws.Case) -> tuple[Executable, list[Array]] | None:
