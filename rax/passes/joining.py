@@ -42,9 +42,11 @@ def parts_side_by_side(_: Add, x: Value, y: Value) -> Found:
     first, second = x.node.op, y.node.op
     if type(first) is not Pad or type(second) is not Pad or any(first.interior) or any(second.interior):
         return None
+    if x.shape != y.shape:
+        return None
     margins = [list(zip(op.low, op.high, strict=True)) for op in (first, second)]
     axes = [axis for axis in range(x.ndim) if margins[0][axis] != margins[1][axis]]
-    if len(axes) != 1 or x.shape != y.shape:
+    if len(axes) != 1:
         return None
     (axis,) = axes
     left, right = x.node.inputs[0], y.node.inputs[0]

@@ -253,3 +253,15 @@ def test_gradients_of_indexing_code_move_what_they_must(name: str) -> None:
 
 def _same(due: Sequence[Array], found: Sequence[Array]) -> None:
     assert list(map(bits, due)) == list(map(bits, found))
+
+
+def test_paddings_of_shapes_that_broadcast_are_added_as_they_are() -> None:
+    def product(x: Any) -> Any:
+        return rnp.prod(rnp.cumulative_prod(x))
+
+    x = np.asarray([[1, 2, 3], [4, 5, 6]], np.float64)
+    graph = rax.trace(rax.vmap(rax.grad(product)), x)
+    (found,) = evaluate_graph(reassociate(optimise(graph)), [x])
+    np.testing.assert_allclose(found, evaluate_graph(graph, [x])[0], rtol=1e-12)
+    total = np.prod(np.cumprod(x, axis=1), axis=1, keepdims=True)
+    np.testing.assert_allclose(found, [3, 2, 1] * total / x, rtol=1e-12)
