@@ -158,6 +158,13 @@ MODELS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     ),
     "convolutions to few channels": (step(in_few_channels), (DEEP, normal(4, 128, 20, 20))),
     "the largest few": (lambda x: rnp.argsort(x, axis=0)[:8], (np.round(normal(1000, 50)),)),
+    "numbers read of repetitions": (
+        lambda x: rnp.broadcast_to(x, (300, 400))[np.arange(-128, 127, 2).astype(np.int8)], (normal(400),),
+    ),
+    "a group of what is read of a sum that was not known to be dense": (
+        lambda x, y: rnp.sum(rnp.sin((x + rnp.permute_dims(y, (2, 1, 0)))[np.arange(440) % 29]) * 1.1),
+        (normal(29, 22, 29), normal(29, 22, 29)),
+    ),
     "groups": (
         rax.value_and_grad(lambda x, y: rnp.sum(nn.softmax(nn.layer_norm(x, y[0], y[1])) * rnp.sin(x))),
         (normal(1024, 512), normal(2, 512)),

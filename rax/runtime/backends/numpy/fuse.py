@@ -138,13 +138,22 @@ class Group:
         usual = self._usual
         if usual is None or usual.key != key:
             shapes = [array.shape for array in arrays]
-            cut = layout(self._blocking.shape, shapes, dense=dense, inner=self._blocking.inner)
+            cut = self._cut(shapes, dense=dense)
             sums: dict[int, Sum] = {}
             run = _straight(self._rows(cut, sums), len(arrays) + len(self._results) + len(self._wide) + len(self._thin))
             usual = self._usual = _Ready(
                 key, cut, run, sums, cut.pieces(), self._program.scratch_bytes(cut, self._sums)[1]
             )  # fmt: skip
         return usual
+
+    def _cut(self, shapes: Sequence[tuple[int, ...]], *, dense: bool) -> Layout:
+        """The blocks; those planned where what was not known to be dense is, and would take more memory."""
+        blocking = self._blocking
+        cut = layout(blocking.shape, shapes, dense=dense, inner=blocking.inner)
+        due, planned = (self._program.scratch_bytes(each, self._sums) for each in (cut, blocking.cut))
+        if due > planned and dense:
+            return layout(blocking.shape, shapes, dense=False, inner=blocking.inner)
+        return cut
 
     def _rows(self, cut: Layout, sums: dict[int, Sum]) -> list[_Row]:
         """The kernels for blocks cut in one way."""

@@ -202,11 +202,12 @@ def _position(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> 
 
 
 def _gather(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts:
-    del dense
-    indices = types[1:]
+    x, *indices = types
+    if len(indices) == 1 and op.batch_dims == 0:  # NumPy takes from a copy of what is not dense, at a copy as int64
+        (index,) = indices
+        turned = 0 if dense[1] and index.dtype.name == "int64" else 8 * index.size.__index__()
+        return turned + (0 if dense[0] else x.nbytes.__index__()), 0
     turned = sum([index.nbytes.__index__() for index in indices if index.dtype.name == "uint64"])
-    if len(indices) == 1 and op.batch_dims == 0:
-        return turned, 0
     return turned + _index_buffers(op, indices), 0
 
 
