@@ -194,7 +194,6 @@ print(json.dumps(held(contestant)))
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells what a process held at most on Linux alone")
 @pytest.mark.parametrize("row", ["elementwise", "normalisation", "transformer", "conv"])
 def test_a_process_holds_what_is_planned(row: str) -> None:
     command = [sys.executable, "-c", PROGRAM, row]
@@ -202,8 +201,8 @@ def test_a_process_holds_what_is_planned(row: str) -> None:
     found = json.loads(done.stdout)
     planned = found["planned"]
     assert abs(found["traced"] - planned) < 0.05 * planned
-    # A thread that comes late touches nothing of the scratch memory that it was to have.
-    assert 0.85 * planned < found["peak"] < 1.05 * planned + PROCESS
+    if "peak" in found:  # Linux tells; a thread that comes late touches nothing of its scratch memory
+        assert 0.85 * planned < found["peak"] < 1.05 * planned + PROCESS
 
 
 def large(case: laws.Case) -> tuple[Executable, list[Array]] | None:
