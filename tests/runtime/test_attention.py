@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ from rax.runtime.backends.numpy.attention import make_gradient
 from rax.runtime.backends.numpy.table import find_kernel
 from rax.runtime.executable import Executable
 from tests.ops.laws import assert_close
+from tests.runtime.test_memory import OBJECTS, held
 
 TOLERANCES = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 2e-5, "float64": 1e-12}
 
@@ -228,11 +228,7 @@ def test_memory_is_as_planned_and_far_below_that_of_the_weights(slopes: bool, ca
     graph = rax.trace(rax.value_and_grad(loss, (0, 1, 2)) if slopes else loss, *arrays)
     exe = Executable(graph, "numpy")
     planned = exe.plan.peak_bytes
-    tracemalloc.start()
-    exe(*arrays)
-    measured = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert measured < planned + 16_000
+    assert held(exe, arrays) < planned + OBJECTS
     assert planned < 0.4 * 8 * 1024 * 1024 * 4
 
 
