@@ -77,11 +77,13 @@ def make_scatter(op: Any, types: Types) -> Kernel | None:
     """Numbers set or added at positions."""
     if not scatters(op, types):
         return None
+    if op.unique_indices:
+        return _unique(op, types)
     if adds_rows(op, types):
         return _row_adder(op, types)
     find = _finder(op, types)
     count, leading, rest = _split(op, types)
-    write, unique = op.reduction == "set", op.unique_indices
+    write = op.reduction == "set"
 
     def scatter(x: Array, *operands: Array, out: Array | None = None) -> Array:
         *indices, updates = operands
@@ -90,14 +92,28 @@ def make_scatter(op: Any, types: Types) -> Kernel | None:
         if not total.size or not count:
             return total
         rows, given = total.reshape(leading, *rest), updates.reshape(count, *rest)
-        if not unique and write:
-            places, given = _lasting(places, given, leading)
         if write:
+            places, given = _lasting(places, given, leading)
             rows[places] = given
-        elif unique:
-            rows[places] += given
         else:
             np.add.at(rows, places, given)
+        return total
+
+    return scatter
+
+
+def _unique(op: Any, types: Types) -> Kernel:
+    """Numbers set or added at positions of which no two are the same: NumPy's own indexing does it."""
+    lead, write = _counting(concrete(types[1].shape), op.batch_dims), op.reduction == "set"
+
+    def scatter(x: Array, *operands: Array, out: Array | None = None) -> Array:
+        *indices, updates = operands
+        key = (*lead, *map(_signed, indices))
+        total = _copied(x, out)
+        if write:
+            total[key] = updates
+        else:
+            total[key] += updates
         return total
 
     return scatter

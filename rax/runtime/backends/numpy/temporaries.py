@@ -222,15 +222,18 @@ def _scatter(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> A
     count = indices[0].size.__index__() if indices else 1
     if not _scatters(op, types):  # in float32
         return 16 * (_filled(types[0]) + _filled(updates)) + 8 * _filled(types[0]) + 64 * count, 0
+    if op.unique_indices:
+        turned = sum([index.nbytes.__index__() for index in indices if index.dtype.name == "uint64"])
+        return turned + (size if op.reduction != "set" else 0) + _index_buffers(op, indices), 0
     copied = 0 if dense[-1] else size
     found = (26 if len(indices) + op.batch_dims == 1 else 34) * count
     if _adds_rows(op, types):
         space = 3 * aligned(_rows_at_a_time(op, types) * (size // max(count, 1)))
         return space + found + 40 * count + copied, space
     if op.reduction != "set":
-        return found + copied + (size if op.unique_indices else 0), 0
+        return found + copied, 0
     leading = math.prod([axis.__index__() for axis in types[0].shape[: len(indices) + op.batch_dims]])
-    return found + copied + (0 if op.unique_indices else 8 * leading + 34 * count + size), 0
+    return found + copied + 8 * leading + 34 * count + size, 0
 
 
 def _fold_windows(op: Any, types: tuple[TensorType, ...], dense: Sequence[bool]) -> Amounts:
