@@ -8,17 +8,13 @@ values: the attention itself, and its gradient, which computes weights again. Th
 from __future__ import annotations
 
 import math
-from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from rax.ir import trail
 from rax.ir.dims import Size, floor_divide
 from rax.ir.graph import Graph
-from rax.ir.node import Constant, Node, Value, apply
-from rax.ir.op import Op, map_attribute
+from rax.ir.node import Constant, Value
 from rax.ir.record import Record
-from rax.ir.trail import NOWHERE
 from rax.ir.types import TensorType
 from rax.ops.arrays import scalar
 from rax.ops.attention import DotProductAttention, attention_weights, weighted_values
@@ -29,6 +25,7 @@ from rax.ops.families import Composite
 from rax.ops.reduction import kept
 from rax.ops.samples import FLOATS
 from rax.ops.shape import permute_dims, reshape
+from rax.passes.replace import replaced
 
 # With fewer scores than this all steps on them are quicker as they are; a size that is not known counts as a few.
 _LARGE = 1 << 18
@@ -117,8 +114,7 @@ def blockwise(graph: Graph) -> Graph:
     Returns:
         A graph with the same interface, to be simplified again; the same object if it has no such part.
     """
-    with trail.recording() as recorder:
-        return _Replacer(recorder).graph(graph)
+    return replaced(graph, _matches)
 
 
 def _fed(value: Value, name: str) -> tuple[Value, ...] | None:
@@ -299,6 +295,24 @@ class _Match(Record):
         given = () if self.gradient is None else (self.gradient.given,)
         return (found.rows, found.columns, self.value, *bias, *given)
 
+    def made(self, operands: Sequence[Value]) -> dict[Value, Value]:
+        """The results of an attention, or those of its gradient, from what is needed for them."""
+        rows, columns, value, *others = operands
+        weights, gradient = self.weights, self.gradient
+        query, key, values = weights.heads(rows), _swapped(columns, -1, -3, -2), _swapped(value, -2, -3, -1)
+        groups = rows.shape[-3]
+        if gradient is None:
+            assert self.result is not None
+            whole = DotProductAttention(1.0, weights.causal)(query, key, values, *others)
+            return {self.result: _rows(whole, groups)}
+        others[-1] = weights.heads(others[-1])
+        by_query, by_key, by_value = AttentionGradient(1.0, weights.causal).results(query, key, values, *others)
+        return {
+            gradient.by_rows: _rows(by_query, groups),
+            gradient.by_columns: _swapped(by_key, -2, -1, -3),
+            gradient.by_value: _swapped(by_value, -2, -3, -1),
+        }
+
 
 class _Finder:
     """Looks for attention in one graph."""
@@ -410,69 +424,6 @@ class _Finder:
         return found
 
 
-class _Replacer:
-    """Makes graphs anew, those that operations hold too."""
-
-    def __init__(self, recorder: trail.Recorder) -> None:
-        self._recorder = recorder
-        # The old graph is kept beside the new one, so that its id stays its own.
-        self._graphs: dict[int, tuple[Graph, Graph]] = {}
-
-    def graph(self, graph: Graph) -> Graph:
-        if id(graph) not in self._graphs:
-            before = self._recorder.pinned
-            self._graphs[id(graph)] = (graph, self._replaced(graph))
-            self._recorder.pinned = before
-        return self._graphs[id(graph)][1]
-
-    def _replaced(self, graph: Graph) -> Graph:
-        matches = dict(_matches(graph))
-        held = {node: self._held(node.op) for node in graph.nodes if getattr(node.op, "holds_graphs", False)}
-        if not matches and all(node.op is op for node, op in held.items()):
-            return graph
-        new: dict[Value, Value] = {value: value for value in graph.inputs}
-        pending = list(graph.outputs)
-        while pending:
-            value = pending[-1]
-            match = matches.get(value)
-            needed = value.node.inputs if match is None else match.operands()
-            missing = [each for each in needed if each not in new]
-            if missing and value not in new:
-                pending += missing
-                continue
-            pending.pop()
-            if value in new:
-                continue
-            self._recorder.pinned = graph.origins.get(value.node, NOWHERE)
-            if match is None:
-                made = self._again(value.node, held, new)
-                new.update(zip(value.node.outputs, made.outputs, strict=True))
-            else:
-                new.update(_made(match, [new[each] for each in needed]))
-        return Graph(
-            graph.inputs, tuple([new[value] for value in graph.outputs]), graph.in_tree, graph.out_tree,
-            graph.output_names, ChainMap(dict(graph.origins), self._recorder.table),
-        )  # fmt: skip
-
-    def _again(self, node: Node, held: Mapping[Node, Op], new: Mapping[Value, Value]) -> Node:
-        """A node on new operands."""
-        op, operands = held.get(node, node.op), tuple([new[value] for value in node.inputs])
-        return node if op is node.op and operands == node.inputs else apply(op, operands, node.types)
-
-    def _held(self, op: Any) -> Op:
-        """The operation with the graphs it holds made anew; itself if they stay."""
-        changed = False
-
-        def replace(item: Any) -> Any:
-            nonlocal changed
-            made = self.graph(item) if isinstance(item, Graph) else item
-            changed = changed or made is not item
-            return made
-
-        attributes = {name: map_attribute(value, replace) for name, value in op.attributes().items()}
-        return op.with_attributes(attributes) if changed else op
-
-
 def _matches(graph: Graph) -> Iterator[tuple[Value, _Match]]:
     """The values that can be computed otherwise, each with what it is a part of."""
     finder: _Finder | None = None
@@ -491,22 +442,3 @@ def _matches(graph: Graph) -> Iterator[tuple[Value, _Match]]:
             if match.gradient is not None:
                 for value in (match.gradient.by_rows, match.gradient.by_columns, match.gradient.by_value):
                     yield value, match
-
-
-def _made(match: _Match, operands: Sequence[Value]) -> dict[Value, Value]:
-    """The results of an attention, or those of its gradient, from what is needed for them."""
-    rows, columns, value, *others = operands
-    weights, gradient = match.weights, match.gradient
-    query, key, values = weights.heads(rows), _swapped(columns, -1, -3, -2), _swapped(value, -2, -3, -1)
-    groups = rows.shape[-3]
-    if gradient is None:
-        assert match.result is not None
-        whole = DotProductAttention(1.0, weights.causal)(query, key, values, *others)
-        return {match.result: _rows(whole, groups)}
-    others[-1] = weights.heads(others[-1])
-    by_query, by_key, by_value = AttentionGradient(1.0, weights.causal).results(query, key, values, *others)
-    return {
-        gradient.by_rows: _rows(by_query, groups),
-        gradient.by_columns: _swapped(by_key, -2, -1, -3),
-        gradient.by_value: _swapped(by_value, -2, -3, -1),
-    }

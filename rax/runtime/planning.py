@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 VIEWS = frozenset({"reshape", "permute_dims", "slice", "broadcast_to", "flip", "stop_gradient"})
 
 # Results that are C-contiguous whatever the layout of the operands; others follow those.
-_DENSE = frozenset({"reshape", "matmul", "conv", "pad", "fold_windows", "pool", "pool_gradient"})
+_DENSE = frozenset({"reshape", "matmul", "gemm", "conv", "pad", "fold_windows", "pool", "pool_gradient"})
 
 # Operations that read a stretched operand as it is; others make a copy of all its elements first.
 _LEAN = frozenset({"sum", "prod", "max", "min", "all", "any", "mean", "matmul", "gather"})

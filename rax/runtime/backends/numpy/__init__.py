@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rax.ir.dims import Size
 from rax.ir.graph import Graph
 from rax.ir.late import late
+from rax.ir.node import Node
 from rax.ir.op import Op
 from rax.ir.types import TensorType
 from rax.ops.families import Composite
@@ -19,11 +20,17 @@ from rax.runtime.backends.numpy.table import KERNELS, fuses, writes_into, writes
 from rax.runtime.backends.numpy.temporaries import needs
 from rax.runtime.plan import Plan, Step
 
+_accumulate_products = late("rax.runtime.backends.numpy.gemm", "accumulate_products")
 _blockwise = late("rax.passes.attention", "blockwise")
 _has_control_kernel = late("rax.runtime.backends.numpy.control", "has_control_kernel")
 _is_large = late("rax.passes.attention", "is_large")
 _pool_windows = late("rax.runtime.backends.numpy.pooling", "pool_windows")
 _take_leading = late("rax.runtime.backends.numpy.leading", "take_leading")  # with sorting
+
+
+def _adds_product(node: Node) -> bool:
+    whole = node.op.name in ("add", "subtract") and all(each.type == node.types[0] for each in node.inputs)
+    return whole and any(each.node.op.name in ("matmul", "multiply") for each in node.inputs)
 
 
 class NumpyBackend(Backend):
@@ -33,7 +40,7 @@ class NumpyBackend(Backend):
     has_arena = True
 
     def prepare(self, graph: Graph) -> Graph:
-        """With steps of their own for the first in sorted order, reduced windows, and attention in derivatives."""
+        """With steps of their own for the first in sorted order, windows, attention in derivatives, and sums."""
         found = super().prepare(graph)
         names = {node.op.name for node in found.nodes}
         nested = any(getattr(node.op, "holds_graphs", False) for node in found.nodes)
@@ -44,6 +51,8 @@ class NumpyBackend(Backend):
         if nested or "exp" in names:
             blocked = _blockwise(found)
             found = found if blocked is found else optimise(blocked)
+        if nested or ("matmul" in names and any(map(_adds_product, found.nodes))):
+            found = _accumulate_products(found)
         return found
 
     def takes(self, op: Op, types: tuple[TensorType, ...]) -> bool:

@@ -32,6 +32,7 @@ from rax.runtime.deadline import check_time
 from rax.runtime.plan import Plan, Step
 from rax.runtime.reference import failure
 
+_make_gemm = late("rax.runtime.backends.numpy.gemm", "make_gemm")
 _shared_product = late("rax.runtime.backends.numpy.products", "shared_product")
 # Few graphs have loops or choices.
 _body = late("rax.runtime.backends.numpy.control", "Body")
@@ -222,6 +223,8 @@ class _Kernels:
             kernel = step_kernel(step, self._types)
             if self._shared and step.op.name == "matmul":
                 kernel = _shared_product(kernel, types)
+            elif self._shared and step.op.name == "gemm":
+                kernel = _make_gemm(step.op, types, by_threads=True)
             self._found[key] = kernel
         return kernel
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ _LEAST = 1 << 22
 _ALONE = 1 << 18
 
 Sizes = tuple[int, ...]
+Multiply = Callable[[Array, Array, Array], None]
 _Part = tuple[Any, Any, Any]
 
 
@@ -38,28 +40,52 @@ def shared_product(kernel: Kernel, types: Types) -> Kernel:
     x, y = [concrete(type.shape) for type in types]
     if len(x) > 2 == len(y):
         x = (math.prod(x[:-1]), x[-1])
-    batch = np.broadcast_shapes(x[:-2], y[:-2])
-    result = (*batch, x[-2], y[-1])
+    result = _result(x, y)
     work = math.prod(result) * x[-1]
     if threads() == 1 or work <= _ALONE or kernel is np.multiply or is_half(types[0].dtype):
         return kernel
     if work < _LEAST:
         return _alone(kernel)
-    parts = _parts(x, y, result)
+    multiply = in_parts(_matmul, x, y)
     shape, dtype = concrete((*types[0].shape[:-1], y[-1])) if len(y) == 2 else result, numpy_dtype(types[0].dtype)
 
     def product(left: Array, right: Array, out: Array | None = None) -> Array:
         made = np.empty(shape, dtype) if out is None else out
-        left, target = left.reshape(x), made.reshape(result)
-
-        def multiply(part: _Part) -> None:
-            rows, columns, both = part
-            np.matmul(left[rows], right[columns], out=target[both])
-
-        run_blocks(parts, lambda: multiply)
+        multiply(left.reshape(x), right, made.reshape(result))
         return made
 
     return product
+
+
+def in_parts(multiply: Multiply, x: Sizes, y: Sizes) -> Multiply:
+    """What does to matrices as the function does, in blocks that the threads share where there is much to do.
+
+    Args:
+        multiply: is given two operands of a product, and what has the shape of the result.
+        x: the shape of the first operand.
+        y: that of the second.
+    """
+    result = _result(x, y)
+    if threads() == 1 or math.prod(result) * x[-1] < _LEAST:
+        return multiply
+    parts = _parts(x, y, result)
+
+    def product(left: Array, right: Array, target: Array) -> None:
+        def do(part: _Part) -> None:
+            rows, columns, both = part
+            multiply(left[rows], right[columns], target[both])
+
+        run_blocks(parts, lambda: do)
+
+    return product
+
+
+def _matmul(left: Array, right: Array, target: Array) -> None:
+    np.matmul(left, right, out=target)
+
+
+def _result(x: Sizes, y: Sizes) -> Sizes:
+    return (*np.broadcast_shapes(x[:-2], y[:-2]), x[-2], y[-1])
 
 
 def _alone(kernel: Kernel) -> Kernel:

@@ -24,6 +24,7 @@ _RARE: dict[str, Factory] = {
     "sort": late("rax.runtime.backends.numpy.ordering", "make_sort"),
     "argsort": late("rax.runtime.backends.numpy.ordering", "make_argsort"),
     "leading": late("rax.runtime.backends.numpy.leading", "make_leading"),
+    "gemm": late("rax.runtime.backends.numpy.gemm", "make_gemm"),
     "dot_product_attention": late("rax.runtime.backends.numpy.attention", "make_attention"),
     "attention_gradient": late("rax.runtime.backends.numpy.attention", "make_gradient"),
     "conv": late("rax.runtime.backends.numpy.convolution", "make_conv"),
@@ -65,7 +66,7 @@ _ALONG_ROWS = frozenset({*_REDUCTIONS, *_POSITIONS, *_NORMALISATIONS, "mean"})
 
 # When kernels of ours take ``out``, as ufuncs do. A reshape is one that copies.
 _WITH_OUT: dict[str, Callable[[Any, Types], bool]] = {
-    **dict.fromkeys(("relu", "maximum", "minimum", "pow", "where", "reshape", "concat", "pad"), _always),
+    **dict.fromkeys(("relu", "maximum", "minimum", "pow", "where", "reshape", "concat", "pad", "gemm"), _always),
     **dict.fromkeys((*_REDUCTIONS, *_POSITIONS, *_RUNNING, *_NORMALISATIONS, "matmul"), _wide),
     **dict.fromkeys(_BLOCKED, _has_kernel),
     "gather": late("rax.runtime.backends.numpy.indexing", "takes_rows"),
@@ -104,7 +105,7 @@ def writes_over(op: Op, types: Types) -> bool:
     match op.name:  # after its first write
         case "layer_norm":  # it reads scale and bias
             return types[0].ndim > 1
-        case "scatter":  # indices and updates
+        case "scatter" | "gemm":  # indices and updates; the operands of the product
             return types[0] not in types[1:]
         case "where":  # the mask
             return types[0].dtype is not types[1].dtype

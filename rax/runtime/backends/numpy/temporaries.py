@@ -54,6 +54,7 @@ _BLOCKED: dict[str, Callable[[Any, Types, Sequence[bool]], Amounts | None]] = {
     "dot_product_attention": late("rax.runtime.attention", "attention_needs"),
     "attention_gradient": late("rax.runtime.attention", "gradient_needs"),
 }
+_gemm_bytes = late("rax.runtime.backends.numpy.gemm", "gemm_bytes")
 _adds_rows = late("rax.runtime.backends.numpy.indexing", "adds_rows")
 _rows_at_a_time = late("rax.runtime.backends.numpy.indexing", "rows_at_a_time")
 _scatters = late("rax.runtime.backends.numpy.indexing", "scatters")
@@ -277,6 +278,7 @@ _EXACT: dict[str, Callable[[Any, tuple[TensorType, ...], Sequence[bool]], Amount
     "log_softmax": _along_axis(1),
     "layer_norm": _along_axis(1),
     "matmul": _matmul,
+    "gemm": lambda op, types, dense: (_gemm_bytes(types, dense), 0),
     "argmax": _position,
     "argmin": _position,
     "gather": _gather,
