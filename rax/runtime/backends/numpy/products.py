@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -102,13 +103,18 @@ def _parts(x: Sizes, y: Sizes, result: Sizes) -> list[_Part]:
     if batch and max(batch) >= count:
         axis = batch.index(max(batch)) - len(result)
         return [(_of(x, axis, cut), _of(y, axis, cut), _of(result, axis, cut)) for cut in _cuts(max(batch), count)]
+    # The calling thread begins earlier than those it wakes, and is not to wait for them.
+    ahead = _LEAST / (math.prod(result) * x[-1])
     if rows >= columns:
-        return [(_of(x, -2, cut), ..., _of(result, -2, cut)) for cut in _cuts(rows, count)]
-    return [(..., _of(y, -1, cut), _of(result, -1, cut)) for cut in _cuts(columns, count)]
+        return [(_of(x, -2, cut), ..., _of(result, -2, cut)) for cut in _cuts(rows, count, ahead)]
+    return [(..., _of(y, -1, cut), _of(result, -1, cut)) for cut in _cuts(columns, count, ahead)]
 
 
-def _cuts(size: int, count: int) -> list[slice]:
-    return [slice(size * number // count, size * (number + 1) // count) for number in range(count)]
+def _cuts(size: int, count: int, ahead: float = 0.0) -> list[slice]:
+    """Equal parts but for the first, which is larger by so much of the whole."""
+    first = size * (1 + (count - 1) * ahead) / count
+    edges = [0, *[round(first + (size - first) * number / (count - 1)) for number in range(count)]]
+    return [slice(*edge) for edge in itertools.pairwise(edges)]
 
 
 def _of(shape: Sizes, axis: int, cut: slice) -> Any:
