@@ -18,6 +18,22 @@ from rax.runtime.executable import compile
 from rax.runtime.fusion import threads
 
 
+def looking(look: Callable[[], object]) -> Callable[[], Callable[[int], None]]:
+    """What makes works that look around at their first block."""
+
+    def start() -> Callable[[int], None]:
+        due = [look]
+
+        def work(block: int) -> None:
+            del block
+            if due:
+                due.pop()()
+
+        return work
+
+    return start
+
+
 def test_blocks_are_done_once_and_the_first_failure_is_raised() -> None:
     done: list[int] = []
     run_blocks(range(100), lambda: done.append)
@@ -47,12 +63,11 @@ def test_each_thread_of_a_job_has_a_processor_of_its_own() -> None:
     found: dict[int, set[int]] = {}
     together = threading.Barrier(threads())
 
-    def start() -> Callable[[int], None]:
+    def look() -> None:
         found[threading.get_ident()] = os.sched_getaffinity(0)
         together.wait(10)
-        return lambda _: None
 
-    run_blocks(range(100), start)
+    run_blocks(range(100), looking(look))
     assert len(found) == threads()
     assert all(len(each) == 1 for each in found.values())
     assert set.union(*found.values()) == before
@@ -64,13 +79,12 @@ def test_callers_at_once_have_different_processors() -> None:
     together = threading.Barrier(threads())
 
     def call(caller: int) -> None:
-        def start() -> Callable[[int], None]:
+        def look() -> None:
             if threading.current_thread().name != "rax":
                 found[caller] = os.sched_getaffinity(0)
                 together.wait(10)
-            return lambda _: None
 
-        run_blocks(range(100), start)
+        run_blocks(range(100), looking(look))
 
     with ThreadPoolExecutor(threads()) as callers:
         list(callers.map(call, range(threads())))
@@ -103,17 +117,22 @@ def test_a_job_is_done_though_processors_are_taken_away(
             raise OSError(errno.EINVAL, "Invalid argument")
         keep(thread, processors)
 
-    def look() -> Callable[[int], None]:
-        if count == 1:  # else the caller may have to stay where it is, and works alone
-            together.wait(10)
-        return done.append
+    def start() -> Callable[[int], None]:
+        due = [together] * (count == 1)  # else the caller may have to stay where it is, and works alone
+
+        def work(block: int) -> None:
+            if due:
+                due.pop().wait(10)
+            done.append(block)
+
+        return work
 
     monkeypatch.setattr(os, "sched_setaffinity", refuse)
     try:
         for _ in range(3):
             done: list[int] = []
             together = threading.Barrier(threads())
-            run_blocks(range(100), look)
+            run_blocks(range(100), start)
             assert sorted(done) == list(range(100))
         assert count > 1 or os.sched_getaffinity(0) == before
     finally:
@@ -129,11 +148,7 @@ def test_a_caller_that_is_kept_to_a_processor_works_alone_there() -> None:
     try:
         workers: set[int] = set()
 
-        def start() -> Callable[[int], None]:
-            workers.add(threading.get_ident())
-            return lambda _: None
-
-        run_blocks(range(100), start)
+        run_blocks(range(100), looking(lambda: workers.add(threading.get_ident())))
         assert workers == {threading.get_ident()}
         assert os.sched_getaffinity(0) == own
     finally:

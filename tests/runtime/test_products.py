@@ -152,12 +152,11 @@ def test_interrupts_at_any_moment_leave_blas_and_processors_as_they_were(blas: B
     seen: set[int] = set()
     together = threading.Barrier(threads())
 
-    def start() -> Callable[[int], None]:
+    def look(_: int) -> None:
         together.wait(10)
         seen.update(os.sched_getaffinity(0))
-        return _nothing
 
-    run_blocks(range(100), start)
+    run_blocks(range(threads()), lambda: look)
     assert len(seen) == threads()
     assert (blas.count(), os.sched_getaffinity(0)) == (before, allowed)
 

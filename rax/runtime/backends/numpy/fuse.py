@@ -46,8 +46,13 @@ class _Ready(Record):
     sums: dict[int, Sum]
     pieces: list[range]
     nbytes: int
+    workers: int
+    worker_bytes: int
+    scratch: tuple[tuple[int, np.dtype[Any]], ...]
+    space: int
 
 
+_BYTES = np.dtype(np.uint8)
 # Statements: with where the result goes as last argument or by name, and memory for the work, copied there, kept as
 # it is, or added to parts.
 _TO = "{kernel}({ins}, {out})"
@@ -127,7 +132,7 @@ class Group:
                 whole.append(parts[place])
             else:
                 whole.append(result.reshape(cut.shape if form is Form.WHOLE else cut.row_shape))
-        spaces = given.parts(cut.workers, self._program.worker_bytes(cut, self._sums))
+        spaces = given.parts(ready.workers, ready.worker_bytes)
         run_blocks(range(len(ready.pieces)), lambda: self._worker(ready, whole, spaces.pop()))
         for place, array in parts.items():
             ready.sums[place].whole(array, results[place - len(arrays)])
@@ -141,8 +146,12 @@ class Group:
             cut = self._cut(shapes, dense=dense)
             sums: dict[int, Sum] = {}
             run = _straight(self._rows(cut, sums), len(arrays) + len(self._results) + len(self._wide) + len(self._thin))
+            scratch = [(cut.block_size, dtype) for dtype in self._wide] + [
+                (cut.block_rows, dtype) for dtype in self._thin
+            ]
             usual = self._usual = _Ready(
-                key, cut, run, sums, cut.pieces(), self._program.scratch_bytes(cut, self._sums)[1]
+                key, cut, run, sums, cut.pieces(), self._program.scratch_bytes(cut, self._sums)[1], cut.workers,
+                self._program.worker_bytes(cut, self._sums), tuple(scratch), self._program.space_bytes(cut),
             )  # fmt: skip
         return usual
 
@@ -196,8 +205,8 @@ class Group:
             if any(along):
                 moving.append((slot, array, *along))
         every = slice(None)
-        scratch = self._scratch(cut, given)
-        space = given.array((self._program.space_bytes(cut),), np.dtype(np.uint8))
+        scratch = self._scratch(ready, given)
+        space = given.array((ready.space,), _BYTES)
         whole = [*whole]
         for slot, each in ready.sums.items():
             whole[slot] = each.with_part(whole[slot], given)
@@ -234,10 +243,10 @@ class Group:
         member = self._step.members[number]
         return failure(member.op, self._types[number], error, member.origin)
 
-    def _scratch(self, cut: Layout, given: Space) -> Callable[[tuple[int, int]], list[Array]]:
+    def _scratch(self, ready: _Ready, given: Space) -> Callable[[tuple[int, int]], list[Array]]:
         """What gives the scratch arrays for a block of so many of the first and second axis."""
-        arrays = [given.array((cut.block_size,), dtype) for dtype in self._wide]
-        arrays += [given.array((cut.block_rows,), dtype) for dtype in self._thin]
+        cut, wide = ready.cut, len(self._wide)
+        arrays = [given.array((count,), dtype) for count, dtype in ready.scratch]
         ndim, edge = len(cut.shape), len(cut.shape) - cut.inner
 
         def views(size: tuple[int, int]) -> list[Array]:
@@ -245,7 +254,7 @@ class Group:
             low = (*shape[:edge], *[1] * cut.inner)
             return [
                 array[: math.prod(due)].reshape(due)
-                for array, due in zip(arrays, [shape] * len(self._wide) + [low] * len(self._thin), strict=True)
+                for array, due in zip(arrays, [shape] * wide + [low] * (len(arrays) - wide), strict=True)
             ]
 
         return views

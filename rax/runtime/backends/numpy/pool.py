@@ -25,12 +25,17 @@ class _Job:
     def __init__(self, blocks: Sequence[Block], start: Callable[[], Work]) -> None:
         self._left = iter(blocks)  # of a list or range: the interpreter's lock keeps it whole
         self._start = start
+        self._works: list[Work] = []
         self._helpers = 0
         self._closed = False
         self._error: BaseException | None = None
         # Unlike conditions, these stay whole when a wait is interrupted.
         self._lock = threading.Lock()
         self._left_by: SimpleQueue[None] = SimpleQueue()
+
+    def prepare(self, threads: int) -> None:
+        """Make the work of so many threads, before they are woken: made by them, it would hold up the first blocks."""
+        self._works = [self._start() for _ in range(threads)]
 
     def help(self) -> None:
         """Do blocks until none is left or one has failed; nothing if that is so already."""
@@ -43,7 +48,7 @@ class _Job:
 
     def _work(self) -> None:
         try:
-            work = self._start()
+            work = self._works.pop()
             for block in self._left:
                 check_time()
                 work(block)
@@ -59,7 +64,7 @@ class _Job:
             self._closed = True
         for _ in range(self._helpers):
             self._left_by.get()
-        del self._start  # with the arrays it holds: a thread may come late
+        del self._start, self._works  # with the arrays they hold: a thread may come late
         if self._error is not None:
             raise self._error
 
@@ -89,6 +94,7 @@ class _Pool:
                     self._helpers.append(Helper(thread.native_id or 0))
 
         def work(able: int) -> None:
+            job.prepare(able + 1)
             for _ in range(able):
                 self._jobs.put(job)
             job.finish()
@@ -113,7 +119,8 @@ def run_blocks(blocks: Sequence[Block], start: Callable[[], Work]) -> None:
 
     Args:
         blocks: what is given to the work, one by one.
-        start: makes the work of one thread, with memory of its own.
+        start: makes the work of one thread, with memory of its own; called by the calling thread, before any block
+            is done.
 
     Raises:
         Exception: what the work of a block raised first; then blocks are left out.
