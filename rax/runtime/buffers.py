@@ -9,6 +9,7 @@ from rax.ir.late import late
 from rax.ir.op import Op
 from rax.ir.types import TensorType, bool_
 from rax.runtime.arena import Arena, Life, aligned, place
+from rax.runtime.donation import after_readers
 from rax.runtime.plan import Plan, Skeleton, Step, Structure, are_static, copied_outputs
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _lower_orders = late("rax.runtime.order", "lower_orders")
 
 Able = Callable[[Op, tuple[TensorType, ...]], bool]
 """Whether a backend can do something with an operation on such operands."""
+Over = Callable[[Op, tuple[TensorType, ...]], Sequence[int]]
+"""Over which operands, if they have the result's type, a backend can write that of an operation on such operands."""
 
 
 class Arranger:
@@ -40,7 +43,7 @@ class Arranger:
     """
 
     def __init__(
-        self, writes: Able | None, fuses: Able | None, places: Able | None = None, orders: Orders | None = None
+        self, writes: Over | None, fuses: Able | None, places: Able | None = None, orders: Orders | None = None
     ) -> None:
         self._writes = writes
         self._fuses = fuses
@@ -55,7 +58,7 @@ class Arranger:
             return self._shared(skeleton, dim_values, steps, types)
         if self._fuses is not None and any(self._joins(self._fuses, step, types) for step in steps):
             steps = _grouped(skeleton, self._fuses, steps, types, SMALLEST)
-        given = steps
+        given = after_readers(skeleton, steps, types)
         if self._orders is None:
             return self._lowest(skeleton, dim_values, given, types)[1]
         made: Plan | None = None
@@ -101,6 +104,10 @@ class Arranger:
             return plan
         return plan.with_arena(_Placer(plan, self._places).arena())
 
+    def _over_every(self, member: Step, types: Sequence[TensorType]) -> bool:
+        operands = tuple([types[value] for value in member.operands])
+        return self._writes is not None and len(self._writes(member.op, operands)) == len(operands)
+
     def _without_arena(
         self, skeleton: Skeleton, dim_values: Mapping[str, int], steps: Sequence[Step], types: Sequence[TensorType]
     ) -> Plan:
@@ -124,10 +131,7 @@ class Arranger:
             _Overwriter(skeleton, self._writes, types, kept, deaths).apply(arranged, buffers)
         for step in arranged:
             if step.members:
-                able = [
-                    self._writes is not None and self._writes(each.op, tuple([types[value] for value in each.operands]))
-                    for each in step.members
-                ]
+                able = [self._over_every(each, types) for each in step.members]
                 step.scratch, step.space = _scratch(step, types, able)
         dying: list[list[int]] = [[] for _ in arranged]
         for value, root in enumerate(buffers):
@@ -144,7 +148,7 @@ class _Overwriter:
     """Lets results take the place of operands that die."""
 
     def __init__(
-        self, skeleton: Skeleton, writes: Able, types: Sequence[TensorType], kept: frozenset[int], deaths: list[int]
+        self, skeleton: Skeleton, writes: Over, types: Sequence[TensorType], kept: frozenset[int], deaths: list[int]
     ) -> None:
         self._skeleton = skeleton
         self._writes = writes
@@ -170,7 +174,11 @@ class _Overwriter:
         (result,) = step.results
         roots = self._skeleton.roots
         given = self._skeleton.donated
-        for value in sorted(step.operands, key=lambda value: value not in given) if given else step.operands:
+        able: Sequence[int] = range(len(step.operands))
+        if not step.members:
+            able = self._writes(step.op, tuple([self._types[operand] for operand in step.operands]))
+        over = [step.operands[place] for place in able]
+        for value in sorted(over, key=lambda value: value not in given) if given else over:
             root = roots[value]
             if root in self._kept or value in self._skeleton.parts or not self._skeleton.dense[value]:
                 continue
@@ -181,8 +189,7 @@ class _Overwriter:
                 continue
             if step.blocking is not None and not step.blocking.may_write_over(result, value):
                 continue
-            able = step.members or self._writes(step.op, tuple([self._types[operand] for operand in step.operands]))
-            return value if able else None
+            return value
         return None
 
 

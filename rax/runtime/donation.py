@@ -1,8 +1,9 @@
-"""Donated arguments: arrays whose memory a run may write its results over."""
+"""Donated arguments: arrays whose memory a run may write its results over, once nothing else reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
@@ -10,7 +11,11 @@ from numpy.lib.array_utils import byte_bounds
 from rax.ir.errors import RaxError
 from rax.ir.graph import Graph
 from rax.ir.tree import paths
+from rax.ir.types import TensorType
 from rax.ops.arrays import Array
+
+if TYPE_CHECKING:
+    from rax.runtime.plan import Skeleton, Step
 
 Donate = int | str | Sequence[int | str]
 """Arguments by position or name, or inputs by name."""
@@ -78,3 +83,53 @@ def _overlapping(arrays: Sequence[Array]) -> set[int]:
         if stop > reach:
             reach, furthest = stop, place
     return found
+
+
+def successors(skeleton: Skeleton, steps: Sequence[Step], types: Sequence[TensorType]) -> dict[int, frozenset[int]]:
+    """The steps that make what donated inputs become, by their places, each with the others that read its input.
+
+    They can run after all of those, whatever the order of the rest: nothing reads what they make.
+
+    Args:
+        skeleton: what is known of the values.
+        steps: in an order in which they can run.
+        types: of all values.
+    """
+    if not skeleton.donated:
+        return {}
+    readers: dict[int, list[int]] = {}
+    read: set[int] = set()
+    for place, step in enumerate(steps):
+        read.update(step.operands)
+        if not step.view:
+            for root in dict.fromkeys([skeleton.roots[value] for value in step.operands]):
+                if root in skeleton.donated:
+                    readers.setdefault(root, []).append(place)
+    made = {value for value in skeleton.outputs if value not in read}
+    found: dict[int, frozenset[int]] = {}
+    waited_for: set[int] = set()
+    for root, places in readers.items():
+        for place in reversed(places):
+            results, others = steps[place].results, frozenset(places) - {place}
+            alike = len(results) == 1 and results[0] in made and types[results[0]] == types[root]
+            if alike and root in steps[place].operands and place not in found and place not in waited_for:
+                if not others & found.keys():  # of two that read each other's input, one has to be first
+                    found[place] = others
+                    waited_for |= others
+                break
+    return found
+
+
+def after_readers(skeleton: Skeleton, steps: Sequence[Step], types: Sequence[TensorType]) -> Sequence[Step]:
+    """The steps in an order in which each donated input is read by the last of them that can write over it."""
+    behind: dict[int, list[int]] = {}
+    moved: set[int] = set()
+    for place, others in successors(skeleton, steps, types).items():
+        last = max(others, default=place)
+        if last > place:
+            behind.setdefault(last, []).append(place)
+            moved.add(place)
+    if not moved:
+        return steps
+    order = [each for place in range(len(steps)) for each in (place, *behind.get(place, ())) if place not in moved]
+    return [steps[place] for place in order]

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from rax.ir.record import Record
 from rax.ir.types import TensorType
 from rax.ops.elementwise import Pointwise
+from rax.runtime.donation import successors
 from rax.runtime.plan import Skeleton, Step
 
 # Bytes that no order of steps is worth a thought for: they fit the cache.
@@ -110,6 +111,11 @@ class _Work(Record):
                 maker[value] = place
                 size[value] = types[value].nbytes.__index__()
             touches.append([*read, *step.results])
+        numbers = {place: number for number, place in enumerate(places)}
+        for place, readers in successors(skeleton, steps, types).items():
+            for each in readers:
+                after[numbers[each]].append(numbers[place])
+            size[steps[place].results[0]] = 0  # it lies where the input did
         stay = frozenset([roots[value] for value in skeleton.outputs]) - outside
         scratch = [_scratch(step) for step in kept]
         lends = [_lent(step, types) for step in kept]

@@ -15,7 +15,7 @@ from rax.ir.types import TensorType, float32
 from rax.ops.elementwise import Pointwise
 from rax.ops.families import Composite
 from rax.ops.shape import Reshape
-from rax.runtime.buffers import Able, Arranger
+from rax.runtime.buffers import Able, Arranger, Over
 from rax.runtime.deadline import check_time
 from rax.runtime.layout import Strides, dense_strides, is_dense, is_ordered, viewed, window_strides
 from rax.runtime.plan import Arrange, Needs, Plan, Skeleton, Step
@@ -49,7 +49,7 @@ _BODIES = {"checkpoint": "body", "custom_jvp": "primal", "custom_vjp": "primal"}
 def make_plan(
     graph: Graph,
     takes: Able | None = None,
-    writes: Able | None = None,
+    writes: Over | None = None,
     fuses: Able | None = None,
     places: Able | None = None,
     needs: Needs | None = None,
@@ -63,7 +63,7 @@ def make_plan(
         graph: what to plan; named dims stay symbolic.
         takes: whether a backend runs an operation that has a body as one step. The bodies of
             the others are planned in their place.
-        writes: whether it can write the result over any operand of its type; by default it never can.
+        writes: over which operands, if they have its type, it can write the result; by default over none.
         fuses: whether it can run the operation block by block, in a group; by default it never can.
         places: whether it can write the result into memory it is given; by default it never can, and
             there is no arena.

@@ -150,3 +150,79 @@ def test_a_profile_leaves_arguments_as_they_are() -> None:
     compiled("w").profile(given, X, RATE, runs=2)
     for name, array in weights().items():
         np.testing.assert_array_equal(given[name], array)
+
+
+def overwritten(exe: Executable) -> list[int]:
+    """The donated inputs in whose memory an output lies."""
+    return [value for value in exe.plan.inputs if value in {exe.plan.buffers[out] for out in exe.plan.outputs}]
+
+
+def test_what_is_read_again_is_written_over_by_the_last_that_reads_it() -> None:
+    """Whatever the order in which a function says what it does."""
+    w, x = normal(300, 300), normal(300, 300, seed=2)
+
+    def early(w: rax.Tensor, x: rax.Tensor) -> tuple[rax.Tensor, rax.Tensor, rax.Tensor]:
+        new = w - 0.1 * rnp.sin(x)
+        return new, rnp.exp(x @ w), rnp.sum(w.T * x)
+
+    exe = compile(rax.trace(early, w, x), donate=["w"])
+    assert overwritten(exe) == [exe.plan.inputs[0]]
+    due = w - np.float32(0.1) * np.sin(x), np.exp(x @ w), np.sum(w.T * x, dtype=np.float64)
+    given = w.copy()
+    found: tuple[Array, ...] = exe(given, x)
+    assert found[0] is given
+    for one, other in zip(found, due, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("side", [3, 300])
+def test_of_two_that_become_each_other_one_at_least_is_written_over(side: int) -> None:
+    a, b = normal(side, side), normal(side, side, seed=2)
+
+    def both(a: rax.Tensor, b: rax.Tensor) -> tuple[rax.Tensor, rax.Tensor]:
+        return a - rnp.sin(b), b - rnp.cos(a)
+
+    exe = compile(rax.trace(both, a, b), donate=["a", "b"])
+    assert overwritten(exe)
+    due = a - np.sin(b), b - np.cos(a)
+    found: tuple[Array, Array] = exe(a.copy(), b.copy())
+    for one, other in zip(found, due, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_sums_of_products_whatever_is_donated(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    side = 190
+    given = [normal(side, side, seed=seed + place) / np.float32(side**0.5) for place in range(4)]
+    steps = [(int(rng.integers(6)), *rng.integers(1 << 16, size=2).tolist(), float(rng.normal())) for _ in range(12)]
+    ends = rng.integers(1 << 16, size=3).tolist()
+
+    def program(*values: Any) -> tuple[Any, ...]:
+        known: list[Any] = [*values]
+        for kind, one, other, factor in steps:
+            x, y = known[one % len(known)], known[other % len(known)]
+            match kind:
+                case 0:
+                    known.append(x @ y)
+                case 1:
+                    known.append(x - y @ known[0])
+                case 2:
+                    known.append(x.T @ y + known[1])
+                case 3:
+                    known.append(x - factor * (y.T @ x))
+                case 4:
+                    known.append(x * factor + y)
+                case _:
+                    known.append(x.T)
+        return tuple(known[-1 - end % 8] for end in ends)
+
+    due = program(*[each.astype(np.float64) for each in given])
+    donated = np.flatnonzero(rng.random(4) < 0.7).tolist()
+    exe = compile(rax.trace(program, *given), donate=donated)
+    copies = [each.copy() for each in given]
+    found: tuple[Array, ...] = exe(*copies)
+    for one, other in zip(found, due, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5 * np.max(np.abs(other)) + 1e-6)
+    for place in set(range(4)) - set(donated):
+        np.testing.assert_array_equal(copies[place], given[place])

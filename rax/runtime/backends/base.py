@@ -38,10 +38,10 @@ class Backend(ABC):
     def takes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
         """Whether an operation on such operands, that has a body in other operations, is run as one step."""
 
-    def writes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
-        """Whether the result of an operation on such operands can be written over any operand of its type."""
+    def writes(self, op: Op, types: tuple[TensorType, ...]) -> Sequence[int]:
+        """Over which operands, if they have its type, the result of an operation on such operands can be written."""
         del op, types
-        return False
+        return ()
 
     def places(self, op: Op, types: tuple[TensorType, ...]) -> bool:
         """Whether the result of an operation on such operands can be written into memory that is given."""

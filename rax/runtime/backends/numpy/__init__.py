@@ -61,7 +61,7 @@ class NumpyBackend(Backend):
             return _is_large(*types[:2])
         return isinstance(op, Composite) and op.name in KERNELS
 
-    def writes(self, op: Op, types: tuple[TensorType, ...]) -> bool:
+    def writes(self, op: Op, types: tuple[TensorType, ...]) -> Sequence[int]:
         """What NumPy computes element by element, and the normalisations."""
         return writes_over(op, types)
 

@@ -90,7 +90,10 @@ class Group:
         self._step = step
         self._blocking = blocking
         self._types = [tuple([types[value] for value in member.operands]) for member in step.members]
-        able = [writes_over(member.op, each) for member, each in zip(step.members, self._types, strict=True)]
+        able = [
+            len(writes_over(member.op, each)) == len(each)
+            for member, each in zip(step.members, self._types, strict=True)
+        ]
         self._program = group_program(step, types, able)
         self._wide = [numpy_dtype(dtype) for dtype in self._program.registers]
         self._thin = [numpy_dtype(dtype) for dtype in self._program.thin]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,19 +98,20 @@ def writes_into(op: Op, types: Types) -> bool:
     return factory is not None and isinstance(factory(op, types), np.ufunc)
 
 
-def writes_over(op: Op, types: Types) -> bool:
-    """Whether the kernel takes any operand of the result's type as ``out``, to write the result over it."""
+def writes_over(op: Op, types: Types) -> Sequence[int]:
+    """Which operands the kernel takes as ``out``, if they have the result's type, to write the result over them."""
+    every = range(len(types))
     if op.name in _FRESH_ONLY or not writes_into(op, types):
-        return False
+        return ()
     match op.name:  # after its first write
         case "layer_norm":  # it reads scale and bias
-            return types[0].ndim > 1
+            return every if types[0].ndim > 1 else ()
         case "scatter" | "gemm":  # indices and updates; the operands of the product
-            return types[0] not in types[1:]
+            return (0,)
         case "where":  # the mask
-            return types[0].dtype is not types[1].dtype
+            return every if types[0].dtype is not types[1].dtype else ()
         case _:
-            return True
+            return every
 
 
 def fuses(op: Op, types: Types) -> bool:
