@@ -17,7 +17,7 @@ from rax.runtime.amounts import amount
 def work(quick: bool) -> Work:
     """The step as it is, and within parts of what that holds; the least, long to find, not in the short form."""
     step = transformer.work(Sizes(2, 8, 2, 11, 6, 64) if quick else Sizes())
-    return within(step, *((1.0, 0.6) if quick else (1.0, 0.6, 0.3)))
+    return within(step, *((1.0, 0.6) if quick else (1.0, 0.6, 0.35)))
 
 
 def within(step: Work, *shares: float) -> Work:

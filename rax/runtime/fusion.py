@@ -32,7 +32,7 @@ def threads() -> int:
 
 # Elements of a block. Of float32, the operands and scratch of a group of usual size fit the cache of a core;
 # several threads hold each other up at the end of each step, so theirs are longer.
-BLOCK = 1 << 16 if threads() == 1 else 1 << 17
+BLOCK = 1 << 16 if threads() == 1 else 1 << 18
 
 
 def sizes(type: TensorType) -> Shape:
