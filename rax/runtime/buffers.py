@@ -187,6 +187,8 @@ class _Overwriter:
                 continue
             if any(roots[other] == root and other != value for other in step.operands):
                 continue
+            if len(over) < len(step.operands) and step.operands.count(value) > 1:
+                continue  # read as another operand too, which cannot be written over
             if step.blocking is not None and not step.blocking.may_write_over(result, value):
                 continue
             return value

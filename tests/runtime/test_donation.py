@@ -226,3 +226,24 @@ def test_random_sums_of_products_whatever_is_donated(seed: int) -> None:
         np.testing.assert_allclose(one, other, atol=1e-5 * np.max(np.abs(other)) + 1e-6)
     for place in set(range(4)) - set(donated):
         np.testing.assert_array_equal(copies[place], given[place])
+
+
+def turned(w: rax.Tensor, x: rax.Tensor) -> rax.Tensor:
+    result = w + 0
+    result[rnp.arange(x.shape[0] - 1, -1, -1)] = w
+    return result
+
+
+@pytest.mark.parametrize("side", [200, 900])
+def test_an_operand_that_is_read_in_another_place_too_is_not_written_over(side: int) -> None:
+    w, x = normal(side, side), normal(side, side, seed=2)
+    wide, other = w.astype(np.float64), x.astype(np.float64)
+    functions: list[tuple[Callable[..., Any], Array]] = [
+        (lambda w, x: w - w @ x, wide - wide @ other),
+        (lambda w, x: w - x @ w, wide - other @ wide),
+        (lambda w, x: w - w.T @ w, wide - wide.T @ wide),
+        (turned, w[::-1]),
+    ]
+    for function, due in functions:
+        exe = compile(rax.trace(function, w, x), donate=["w"])
+        np.testing.assert_allclose(exe(w.copy(), x), due, rtol=1e-4, atol=1e-3 * side**0.5)
