@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -45,8 +46,6 @@ def shared_product(kernel: Kernel, types: Types) -> Kernel:
     work = math.prod(result) * x[-1]
     if threads() == 1 or work <= _ALONE or kernel is np.multiply or is_half(types[0].dtype):
         return kernel
-    if work < _LEAST:
-        return _alone(kernel)
     multiply = in_parts(_matmul, x, y)
     shape, dtype = concrete((*types[0].shape[:-1], y[-1])) if len(y) == 2 else result, numpy_dtype(types[0].dtype)
 
@@ -67,8 +66,11 @@ def in_parts(multiply: Multiply, x: Sizes, y: Sizes) -> Multiply:
         y: that of the second.
     """
     result = _result(x, y)
-    if threads() == 1 or math.prod(result) * x[-1] < _LEAST:
+    work = math.prod(result) * x[-1]
+    if threads() == 1 or work <= _ALONE:
         return multiply
+    if work < _LEAST:
+        return functools.partial(ONE_THREAD.run, multiply)
     parts = _parts(x, y, result)
 
     def product(left: Array, right: Array, target: Array) -> None:
@@ -87,13 +89,6 @@ def _matmul(left: Array, right: Array, target: Array) -> None:
 
 def _result(x: Sizes, y: Sizes) -> Sizes:
     return (*np.broadcast_shapes(x[:-2], y[:-2]), x[-2], y[-1])
-
-
-def _alone(kernel: Kernel) -> Kernel:
-    def product(left: Array, right: Array, **out: Array) -> Any:
-        return ONE_THREAD.run(kernel, left, right, **out)
-
-    return product
 
 
 def _parts(x: Sizes, y: Sizes, result: Sizes) -> list[_Part]:
