@@ -24,13 +24,15 @@ and ``&0`` stands where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 
 from rax.ir.graph import Graph
 from rax.ir.node import Literal
 from rax.ir.op import Op
 from rax.ir.program import Program
 from rax.ir.text.graph_printer import GraphPrinter, attribute_items, name_text, quoted, tensor_text, tensors_of
+from rax.ir.trail import NOWHERE
 
 TEXT_VERSION = 1
 """The newest version of the file format that a text can say."""
@@ -110,26 +112,27 @@ class _Found:
         self.version = 1
         below: dict[int, list[Graph]] = {}
         pending = [(graph, False) for graph in reversed(list(program.values()))]
-        uses: dict[int, int] = {}
-        for graph, _ in pending:
-            uses[id(graph)] = uses.get(id(graph), 0) + 1
         while pending:
             graph, done = pending.pop()
             if done:
                 self.order.append(graph)
             elif id(graph) not in below:
                 held = below[id(graph)] = self._held(graph)
-                for each in held:
-                    uses[id(each)] = uses.get(id(each), 0) + 1
                 pending += [(graph, True), *[(each, False) for each in reversed(held)]]
-        self.labels: dict[int, str] = {}
+        same = _first_alike(self.order, below)
+        self.order = [graph for graph in self.order if same[id(graph)] == id(graph)]
+        uses = Counter([same[id(graph)] for graph in program.values()])
+        for graph in self.order:
+            uses.update([same[id(each)] for each in below[id(graph)]])
+        labels: dict[int, str] = {}
         levels: dict[int, int] = {}
         for graph in self.order:
-            inline = max((levels[id(each)] for each in below[id(graph)]), default=0) + 1
+            inline = max((levels[same[id(each)]] for each in below[id(graph)]), default=0) + 1
             if uses[id(graph)] > 1 or inline == MAX_INLINE_LEVELS:
-                self.labels[id(graph)] = f"&{len(self.labels)}"
+                labels[id(graph)] = f"&{len(labels)}"
                 inline = 0
             levels[id(graph)] = inline
+        self.labels = {graph: labels[first] for graph, first in same.items() if first in labels}
 
     def _held(self, graph: Graph) -> list[Graph]:
         held: list[Graph] = []
@@ -138,3 +141,20 @@ class _Found:
                 self.version = max(self.version, getattr(node.op, "since", 1))
                 held += [each for each in attribute_items(node) if isinstance(each, Graph)]
         return held
+
+
+def _first_alike(graphs: Sequence[Graph], below: Mapping[int, Sequence[Graph]]) -> dict[int, int]:
+    """For each graph the first that is printed in the same way, both by id; equal operations may hold either.
+
+    Args:
+        graphs: those that others hold before them.
+        below: the graphs that each holds, by its id.
+    """
+    known: dict[Hashable, int] = {}
+    same: dict[int, int] = {}
+    for graph in graphs:
+        origins = tuple([graph.origins.get(node, NOWHERE) for node in graph.nodes])
+        held = tuple([same[id(each)] for each in below[id(graph)]])
+        key = (graph, tuple(graph.input_names), tuple(graph.output_names), origins, held)
+        same[id(graph)] = known.setdefault(key, id(graph))
+    return same
